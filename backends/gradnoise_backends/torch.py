@@ -1,0 +1,86 @@
+"""torch: bits by view, blocks on the CPU, operators of our own inside ``torch.compile``."""
+
+from collections.abc import Callable
+from typing import Any
+
+import array_api_compat.torch
+import torch
+
+from gradnoise_backends import _torch_ops
+from gradnoise_core.backend import Backend
+from gradnoise_core.typing import Array, Device
+
+__all__ = ["backend"]
+
+BLOCK = 1 << 15
+
+
+def _bitcast(x: Array) -> Array:
+    return x.view(torch.int32)
+
+
+def _take(table: Array, indices: Array) -> Array:
+    # table[indices] is a hundred times slower on the CPU with two threads.
+    return torch.index_select(table, 0, indices.reshape(-1)).reshape(indices.shape)
+
+
+def _asarray(array: Any, device: Device) -> Array:
+    if torch.compiler.is_compiling():  # it has made a tensor of NumPy's array already
+        return torch.as_tensor(array, device=device)
+    # A copy: torch warns of NumPy arrays that may not be written to.
+    if isinstance(array, torch.Tensor):
+        return array.to(device)
+    return torch.tensor(array, device=device)
+
+
+def _traced(_: Any) -> bool:
+    return torch.compiler.is_compiling()
+
+
+def _block(device: Device) -> int | None:
+    if torch.compiler.is_compiling():
+        return None
+    return BLOCK if torch.device(device or torch.get_default_device()).type == "cpu" else None
+
+
+def _device(array: Array) -> Device:
+    return array.device
+
+
+def _devices() -> dict[str, Device]:
+    names = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    return {name: torch.device(name) for name in names}
+
+
+def _to_numpy(array: Array) -> Any:
+    tensor = array.detach().cpu()
+    return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).numpy()
+
+
+def _synchronize(array: Array) -> None:
+    if array.is_cuda:
+        torch.cuda.synchronize(array.device)
+
+
+def _jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    # Not dynamic=False, which would compile anew for every step count.
+    return torch.compile(function)
+
+
+backend = Backend(
+    name="torch",
+    namespace=array_api_compat.torch,
+    bitcast=_bitcast,
+    take=_take,
+    jit=_jit,
+    traced=_traced,
+    device=_device,
+    devices=_devices,
+    asarray=_asarray,
+    to_numpy=_to_numpy,
+    synchronize=_synchronize,
+    block=_block,
+    threefry=_torch_ops.threefry,
+    quantile=_torch_ops.quantile,
+    opaque_normals=_torch_ops.standard_normals,
+)

@@ -1,0 +1,209 @@
+"""What may differ between array libraries, and how the library of an array is found.
+
+The array-API code of this package is the definition and needs no backend. A `Backend` makes it
+faster, or reaches what the standard lacks. Backends are found through the entry-point group
+``gradnoise_core.backends``, by the name of the namespace of the array in hand, when first needed.
+"""
+
+import functools
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import array_api_compat
+import numpy as np
+
+from gradnoise_core.typing import Array, Device, Namespace
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["GROUP", "Backend", "TreeFunctions", "backend_for", "backend_of", "registered"]
+
+GROUP = "gradnoise_core.backends"
+
+
+@dataclass(frozen=True)
+class TreeFunctions:
+    """How a framework takes its own containers apart.
+
+    Parameters
+    ----------
+    flatten : callable
+        ``tree -> (leaves, treedef)``, with `treedef` hashable.
+    unflatten : callable
+        ``(treedef, leaves) -> tree``.
+    paths : callable
+        ``treedef -> list of str``, the path of each leaf as the stream spells it.
+    """
+
+    flatten: Callable[[Any], tuple[list[Any], Hashable]]
+    unflatten: Callable[[Any, Sequence[Any]], Any]
+    paths: Callable[[Any], list[str]]
+
+
+def _take(table: Array, indices: Array) -> Array:
+    xp = array_api_compat.array_namespace(table)
+    return xp.reshape(xp.take(table, xp.reshape(indices, (-1,)), axis=0), indices.shape)
+
+
+def _run(kernel: Callable[..., Any], arrays: Sequence[Array], scalars: Sequence[Any]) -> Any:
+    return kernel(*arrays, *scalars)
+
+
+def _never_traced(_: Any) -> bool:
+    return False
+
+
+def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function
+
+
+def _nothing(_: Any) -> None:
+    return None
+
+
+def _default_device() -> dict[str, Device]:
+    return {"default": None}
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One array library. Every default is the pure array-API definition.
+
+    Parameters
+    ----------
+    name : str
+        The namespace's top-level module, as in ``torch``.
+    namespace : module
+        Functions of the array API standard.
+    bitcast : callable, optional
+        ``float32 array -> int32 array`` with the same bits. Without it the bits are computed in
+        integers.
+    take : callable
+        ``(table, indices) -> table[indices]`` for a one-dimensional table.
+    elementwise : callable
+        ``(kernel, arrays, scalars) -> kernel(*arrays, *scalars)``: runs a function that acts on
+        each element of equally shaped arrays alone, and returns a tuple of arrays.
+    jit : callable
+        Compiles a pure function, or returns it as it is.
+    traced : callable
+        Whether an array has no value yet.
+    device : callable
+        The device of an array, or None where it has none (when traced, or on several).
+    devices : callable
+        The devices at hand, by name: ``{"cuda:0": device, ...}``.
+    asarray : callable, optional
+        ``(NumPy array, device) -> array``; by default the namespace's own.
+    to_numpy : callable
+        ``array -> NumPy array``.
+    synchronize : callable
+        Waits until an array's value is computed.
+    block : callable
+        ``device -> int or None``: how many elements to draw at once on a device, to stay in the
+        cache, a power of two. None where a compiler fuses the whole; arrays of the library are
+        written to where it is a number.
+    threefry : callable, optional
+        ``(key, counter) -> words``: equal to the definition's cipher, bit for bit, and faster.
+    quantile : callable, optional
+        ``words -> normals``: equal to the definition's quantile, bit for bit, and faster.
+    opaque_normals : callable, optional
+        ``(seed, paths, shapes, step, domain, device) -> normals of many leaves``, used while
+        tracing by a compiler that must not see how they are made.
+    constants : bool
+        Whether a table moved to a device may be kept for the next call.
+    tree : TreeFunctions, optional
+        For frameworks whose containers only they can take apart.
+    """
+
+    name: str
+    namespace: Namespace
+    bitcast: Callable[[Array], Array] | None = None
+    take: Callable[[Array, Array], Array] = _take
+    elementwise: Callable[..., Any] = _run
+    jit: Callable[[Callable[..., Any]], Callable[..., Any]] = _as_it_is
+    traced: Callable[[Any], bool] = _never_traced
+    device: Callable[[Array], Device] = array_api_compat.device
+    devices: Callable[[], dict[str, Device]] = _default_device
+    asarray: Callable[[Any, Device], Array] | None = None
+    to_numpy: Callable[[Array], Any] = np.asarray
+    synchronize: Callable[[Any], Any] = _nothing
+    block: Callable[[Device], int | None] = _nothing
+    threefry: Callable[[Any, Any], tuple[Array, Array]] | None = None
+    quantile: Callable[[Array], Array] | None = None
+    opaque_normals: Callable[..., list[Array]] | None = None
+    constants: bool = True
+    tree: TreeFunctions | None = None
+
+    def from_host(self, array: Any, *, device: Device = None) -> Array:
+        """Return a NumPy array as one of this library, on `device`."""
+        if self.asarray is not None:
+            return self.asarray(array, device)
+        return self.namespace.asarray(array, device=device)
+
+
+_BY_TYPE: dict[type, Backend] = {}
+_BY_NAME: dict[str, Backend] = {}
+
+
+def backend_of(array: Array) -> Backend:
+    """Return the backend of an array.
+
+    Raises
+    ------
+    TypeError
+        If `array` belongs to no namespace of the array API standard.
+    """
+    found = _BY_TYPE.get(type(array))
+    if found is None:
+        found = _BY_TYPE[type(array)] = backend_for(array_api_compat.array_namespace(array))
+    return found
+
+
+def _known_type(array: Any) -> bool:
+    """Return whether the backend of the array's type was found before."""
+    return type(array) in _BY_TYPE
+
+
+def backend_for(namespace: Namespace) -> Backend:
+    """Return the backend of an array namespace: the registered one, else the default.
+
+    Parameters
+    ----------
+    namespace : module
+        ``numpy``, ``torch``, ``jax.numpy``, ``array_api_compat.cupy``...
+
+    Examples
+    --------
+    >>> import numpy
+    >>> backend_for(numpy).name
+    'numpy'
+    """
+    name = _root(namespace)
+    if name not in _BY_NAME:
+        entry = registered().get(name)
+        _BY_NAME[name] = entry.load() if entry else Backend(name=name, namespace=namespace)
+    return _BY_NAME[name]
+
+
+def _tree_functions(loaded: Callable[[str], bool]) -> Iterator[TreeFunctions]:
+    """Yield the tree functions of every registered backend whose framework is `loaded`."""
+    for name, entry in registered().items():
+        if loaded(name):
+            backend = _BY_NAME[name] = _BY_NAME.get(name) or entry.load()
+            if backend.tree is not None:
+                yield backend.tree
+
+
+@functools.cache
+def registered() -> dict[str, "EntryPoint"]:
+    """Return the registered backends, by name, without importing them."""
+    from importlib.metadata import entry_points  # a third of this package's import time
+
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _root(namespace: Namespace) -> str:
+    """Return the top-level module that a namespace stands for."""
+    parts: list[str] = namespace.__name__.split(".")
+    return parts[1] if parts[0] == "array_api_compat" else parts[0]

@@ -1,0 +1,140 @@
+"""The keys and the normals of many leaves at once."""
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gradnoise_core.backend import Backend, backend_of
+from gradnoise_core.random._keys import Key, device_words, fold_in, key, leaf_id
+from gradnoise_core.random._normal import quantile, standard_normal
+from gradnoise_core.random._threefry import MASK, threefry
+from gradnoise_core.typing import Array, Device, Seed, Shape, Step
+
+__all__ = ["SMALL", "joined_normals", "leaf_keys", "standard_normals"]
+
+#: Leaves of up to so many elements are drawn together.
+SMALL = 1 << 14
+
+#: How many layouts of leaves to keep on a device.
+KEPT = 32
+
+
+def standard_normals(
+    seed: Seed,
+    paths: Sequence[str],
+    shapes: Sequence[Shape],
+    step: Step,
+    domain: str,
+    backend: Backend,
+    device: Device,
+) -> list[Array]:
+    """Return the float32 normals of each leaf, with a leading replica axis for R seeds."""
+    if not paths:
+        return []
+    if backend.opaque_normals is not None and backend.traced(None):
+        return backend.opaque_normals(seed, paths, shapes, step, domain, device)
+    keys = leaf_keys(seed, tuple(paths), step, domain)
+    small = [i for i, s in enumerate(shapes) if 0 < math.prod(s) <= SMALL]
+    out: dict[int, Array] = {}
+    if len(small) > 1:
+        sizes = tuple(math.prod(shapes[i]) for i in small)
+        z = joined_normals(_some(keys, small), sizes, backend, device)
+        lead, stops = keys.shape[:-1], np.cumsum(sizes).tolist()
+        for i, start, stop in zip(small, [0, *stops], stops, strict=False):
+            out[i] = backend.namespace.reshape(z[..., start:stop], (*lead, *shapes[i]))
+    return [
+        out[i]
+        if i in out
+        else standard_normal(_one(keys, i), s, xp=backend.namespace, device=device)
+        for i, s in enumerate(shapes)
+    ]
+
+
+def joined_normals(keys: Key, sizes: tuple[int, ...], backend: Backend, device: Device) -> Array:
+    """Return the normals of small leaves one after another, of shape ``(n,)`` or ``(R, n)``.
+
+    They are drawn in one array, so that Python's overhead, or a compiler's, is paid once.
+    """
+    xp = backend.namespace
+    counter, leaf, kept = _placed_layout(sizes, backend, device)
+    words = [xp.take(w, leaf, axis=-1) for w in device_words(keys, backend, device)]
+    pair = (backend.threefry or threefry)((words[0], words[1]), (0, counter))
+    both = xp.reshape(xp.stack(pair, axis=-1), (*keys.shape[:-1], 2 * counter.shape[0]))
+    return quantile(backend, both if kept is None else xp.take(both, kept, axis=-1))
+
+
+def leaf_keys(seed: Seed, paths: tuple[str, ...], step: Step, domain: str) -> Key:
+    """Return the keys of all leaves at a step, of shape ``(L,)`` or ``(R, L)``."""
+    return fold_in(_folded(_hashable(seed), paths, domain), step)
+
+
+@functools.lru_cache(maxsize=64)
+def _folded(seed: int | tuple[int, ...], paths: tuple[str, ...], domain: str) -> Key:
+    """Return the keys of all leaves before the step is folded in, as NumPy arrays."""
+    folded = [
+        fold_in(key(seed if isinstance(seed, tuple) else (seed,)), leaf_id(p, domain))
+        for p in paths
+    ]
+    high, low = (np.stack([k[i] for k in folded], axis=-1) for i in (0, 1))
+    return Key(high, low) if isinstance(seed, tuple) else Key(high[0], low[0])
+
+
+def _hashable(seed: Seed) -> int | tuple[int, ...]:
+    return seed if isinstance(seed, int) else tuple(seed)
+
+
+def _one(keys: Key, i: int) -> Key:
+    """Return the key of leaf i; one key that is on the host, as Python ints."""
+    high, low = keys.high[..., i], keys.low[..., i]
+    if isinstance(high, np.ndarray | np.generic) and high.ndim == 0:
+        return Key(int(high) & MASK, int(low) & MASK)
+    return Key(high, low)
+
+
+def _some(keys: Key, which: Sequence[int]) -> Key:
+    """Return the keys of some leaves."""
+    if len(which) == keys.shape[-1]:
+        return keys
+    if isinstance(keys.high, np.ndarray):
+        return Key(keys.high[..., list(which)], keys.low[..., list(which)])
+    backend = backend_of(keys.high)
+    index = backend.from_host(np.asarray(which), device=backend.device(keys.high))
+    return Key(*(backend.namespace.take(word, index, axis=-1) for word in keys))
+
+
+#: Counter and leaf of each pair of words, and which words are kept (None: all).
+Layout = tuple[Any, Any, Any]
+
+_PLACED: dict[Any, Layout] = {}
+
+
+def _placed_layout(sizes: tuple[int, ...], backend: Backend, device: Device) -> Layout:
+    """Return `_layout` on a device, kept there if the backend allows."""
+    found = _PLACED.get((sizes, backend.name, device)) if backend.constants else None
+    if found is None:
+        counter, leaf, kept = (
+            None if part is None else backend.from_host(part, device=device)
+            for part in _layout(sizes)
+        )
+        found = (counter, leaf, kept)
+        if backend.constants and not backend.traced(None):
+            if len(_PLACED) >= KEPT:
+                _PLACED.clear()
+            _PLACED[sizes, backend.name, device] = found
+    return found
+
+
+@functools.lru_cache(maxsize=32)
+def _layout(sizes: tuple[int, ...]) -> Layout:
+    pairs = [(n + 1) // 2 for n in sizes]
+    counter = np.concatenate([np.arange(n, dtype=np.int32) for n in pairs])
+    leaf = np.repeat(np.arange(len(pairs), dtype=np.int32), pairs)
+    if all(n % 2 == 0 for n in sizes):
+        return counter, leaf, None
+    # The last word of a leaf of odd size is drawn with its pair, and left out.
+    size = np.asarray(sizes)[leaf]
+    kept = np.stack([2 * counter < size, 2 * counter + 1 < size], axis=-1).reshape(-1)
+    return counter, leaf, np.flatnonzero(kept).astype(np.int32)

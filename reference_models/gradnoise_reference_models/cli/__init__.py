@@ -1,0 +1,20 @@
+"""The command line: a group of commands, one file each."""
+
+import click
+
+from gradnoise_reference_models.cli.backends import backends
+from gradnoise_reference_models.cli.data import data
+from gradnoise_reference_models.cli.reproduce import reproduce
+
+__all__ = ["cli"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="gradnoise-core")
+def cli() -> None:
+    """Annealed gradient noise: reproduce the paper, look at backends and data."""
+
+
+cli.add_command(backends)
+cli.add_command(data)
+cli.add_command(reproduce)

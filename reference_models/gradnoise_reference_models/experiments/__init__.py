@@ -1,0 +1,1 @@
+"""The paper's experiments: one file a table, with its settings and the paper's figures."""

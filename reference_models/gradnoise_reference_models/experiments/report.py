@@ -1,0 +1,145 @@
+"""The table, the files and the plot of an experiment whose arms are compared by test accuracy."""
+
+import csv
+import io
+import json
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from gradnoise_reference_models.checkpoint import written_whole
+from gradnoise_reference_models.data._extras import require
+from gradnoise_reference_models.experiments.zero_init import ARMS, ZeroInit, by_arm
+from gradnoise_reference_models.training import EpochRecord
+
+__all__ = ["COLUMNS", "rows", "writable", "write"]
+
+COLUMNS = ("setting", "runs", "best", "average", "paper best", "paper average")
+
+
+def rows(history: Sequence[EpochRecord]) -> list[tuple[Any, ...]]:
+    """Return the table: test accuracy in % at the last epoch, over the runs of each arm."""
+    last = by_arm(history[-1].test_accuracy)
+    out = []
+    for arm in ARMS:
+        percent = [100.0 * a for a in last[arm.name]]
+        best, average = max(percent), sum(percent) / len(percent)
+        out.append((arm.name, len(percent), best, average, arm.paper_best, arm.paper_average))
+    return out
+
+
+def writable(folder: Path) -> None:
+    """Make the folder, and find out now whether files can be written there.
+
+    Raises
+    ------
+    OSError
+        If they cannot; the message names the folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".probe"
+        with written_whole(probe) as file:
+            file.write(b"probe")
+        probe.unlink()
+    except OSError as error:
+        message = (
+            f"`--results` must be a folder that can be written to, got {str(folder)!r} "
+            f"({error.strerror or error}). Name another one."
+        )
+        raise OSError(message) from error
+
+
+def write(
+    folder: Path,
+    settings: ZeroInit,
+    history: Sequence[EpochRecord],
+    about: dict[str, Any],
+) -> list[Path]:
+    """Write ``table.csv``, ``table.json``, ``history.csv`` and ``accuracy.png``."""
+    files = {
+        "table.csv": _csv(COLUMNS, rows(history)),
+        "table.json": _json(settings, history, about),
+        "history.csv": _csv(*_history(settings, history)),
+        "accuracy.png": _plot(settings, history),
+    }
+    for name, content in files.items():
+        with written_whole(folder / name) as file:
+            file.write(content)
+    return [folder / name for name in files]
+
+
+def _csv(columns: Sequence[str], table: Sequence[Sequence[Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in table:
+        writer.writerow([f"{x:.6g}" if isinstance(x, float) else x for x in row])
+    return text.getvalue().encode()
+
+
+def _json(settings: ZeroInit, history: Sequence[EpochRecord], about: dict[str, Any]) -> bytes:
+    document = {
+        "settings": settings.settings(),
+        "data": {"title": settings.data.title, "source": settings.data.source},
+        "epochs": history[-1].epoch,
+        "epochs_wanted": settings.epochs,
+        "steps": history[-1].step,
+        "complete": history[-1].epoch >= settings.epochs,
+        "score": "test accuracy in % at the last epoch",
+        "table": [dict(zip(COLUMNS, row, strict=True)) for row in rows(history)],
+        "python": platform.python_version(),
+        "gradnoise_core": version("gradnoise-core"),
+        **about,
+    }
+    return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def _history(
+    settings: ZeroInit, history: Sequence[EpochRecord]
+) -> tuple[list[str], list[list[Any]]]:
+    columns = ["epoch", "step", "setting", "seed", "train_loss", "test_accuracy_percent"]
+    table = [
+        [record.epoch, record.step, arm.name, seed, loss, 100.0 * accuracy]
+        for record in history
+        for arm, seed, loss, accuracy in zip(
+            settings.arms, settings.seeds, record.loss, record.test_accuracy, strict=True
+        )
+    ]
+    return columns, table
+
+
+def _plot(settings: ZeroInit, history: Sequence[EpochRecord]) -> bytes:
+    figure = require("matplotlib.figure", purpose="draw the results").Figure
+    fig = figure(figsize=(7.2, 4.2), dpi=150, layout="constrained")
+    axes = fig.add_subplot()
+    epochs = [record.epoch for record in history]
+    colours = {"no noise": "#c2452d", "annealed noise": "#1f6f8b"}
+    for i, arm in enumerate(settings.arms):
+        accuracy = [100.0 * record.test_accuracy[i] for record in history]
+        first = i % settings.runs == 0
+        label = f"{arm.name} (eta = {arm.eta:g})" if first else None
+        axes.plot(epochs, accuracy, color=colours[arm.name], lw=1.4, alpha=0.9, label=label)
+    axes.set(xlabel="epoch", ylabel="test accuracy (%)", ylim=(0, 100))
+    axes.set_xlim(0, max(settings.epochs, epochs[-1]))
+    axes.set_title(
+        f"{settings.hidden_layers} ReLU layers of {settings.width}, all weights zero at first\n"
+        f"{settings.data.title}",
+        fontsize=10,
+    )
+    steps = axes.secondary_xaxis(
+        "top",
+        functions=(
+            lambda e: e * history[-1].step / history[-1].epoch,
+            lambda s: s * history[-1].epoch / history[-1].step,
+        ),
+    )
+    steps.set_xlabel("step")
+    axes.grid(alpha=0.25)
+    axes.spines[["right"]].set_visible(False)
+    axes.legend(loc="center left", frameon=False)
+    png = io.BytesIO()
+    fig.savefig(png, format="png")
+    return png.getvalue()

@@ -1,0 +1,151 @@
+"""Train an ensemble of classifiers as one array program: a replica is a setting and a seed.
+
+All replicas see their own minibatches, in the order of their seed, and make their steps side by
+side along the leading axis; replica r equals the solo run with its seed.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import gradnoise_core as gn
+from gradnoise_core.backend import Backend
+from gradnoise_core.typing import Array, Device, Tree
+from gradnoise_reference_models.data import ClassificationData, epoch_order, steps_per_epoch
+from gradnoise_reference_models.data.batches import batches
+from gradnoise_reference_models.models import mlp
+
+__all__ = ["EpochRecord", "Progress", "Trainer", "TrainingState"]
+
+
+class EpochRecord(NamedTuple):
+    """What an epoch came to, for each of R replicas."""
+
+    epoch: int
+    step: int
+    loss: tuple[float, ...]
+    test_accuracy: tuple[float, ...]
+
+
+class TrainingState(NamedTuple):
+    """All that a run needs to go on, besides its settings: nothing random is in it.
+
+    `step` counts within the epoch; a checkpoint is of a whole epoch, where it is 0.
+    """
+
+    epoch: int
+    step: int
+    params: Tree
+    optimizer: Any
+
+
+#: Told after each step: epochs done before this one, and steps done in it.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """How a network is trained on data with an optimizer.
+
+    Parameters
+    ----------
+    data : ClassificationData
+    seeds : sequence of int
+        One a replica; they order the minibatches.
+    optimizer : GradientTransformation
+    batch_size : int
+        Examples a step and replica.
+    backend : Backend
+    dtype : str
+        Of the parameters and the data: "float32" or "float64".
+    device : optional
+        Where to train: one of the backend's devices; its own default if None.
+    compiled : bool
+        Whether the step is compiled by the backend.
+    """
+
+    data: ClassificationData
+    seeds: Sequence[int]
+    optimizer: Any
+    batch_size: int
+    backend: Backend
+    dtype: str = "float32"
+    device: Device = None
+    compiled: bool = False
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps an epoch; the last partial batch is left out."""
+        return steps_per_epoch(len(self.data.train_y), self.batch_size)
+
+    def start(self, initializer: Any, sizes: Sequence[int]) -> TrainingState:
+        """Return the state before the first step."""
+        xp = self.backend.namespace
+        params = mlp.init(
+            initializer,
+            list(self.seeds),
+            sizes,
+            xp=xp,
+            dtype=getattr(xp, self.dtype),
+            device=self.device,
+        )
+        return TrainingState(0, 0, params, self.optimizer.init(params))
+
+    def epochs(
+        self, state: TrainingState, count: int, progress: Progress = lambda epoch, step: None
+    ) -> Iterator[tuple[TrainingState, EpochRecord]]:
+        """Train up to epoch `count`; yield the state and what was seen after each epoch."""
+        accuracy = self.backend.jit(mlp.accuracy) if self.compiled else mlp.accuracy
+        test = self._place(self.data.test_x, self.data.test_y)
+        total: Any = 0.0
+        for now, loss in self.steps(state, count, progress):
+            total = total + loss
+            if now.step == 0:
+                yield now, self._record(now, total, accuracy(now.params, *test))
+                total = 0.0
+
+    def steps(
+        self, state: TrainingState, count: int, progress: Progress = lambda epoch, step: None
+    ) -> Iterator[tuple[TrainingState, Array]]:
+        """Train from a whole epoch up to epoch `count`; yield the state and the loss of each step."""
+        step = self.backend.jit(self.step) if self.compiled else self.step
+        train = self._place(self.data.train_x, self.data.train_y)
+        params, optimizer = state.params, state.optimizer
+        for epoch in range(state.epoch, count):
+            order = epoch_order(list(self.seeds), epoch, len(self.data.train_y))
+            for i, rows in enumerate(batches(order, self.batch_size), 1):
+                params, optimizer, loss = step(params, optimizer, *train, self._indices(rows))
+                progress(epoch, i)
+                whole = i == self.steps_per_epoch
+                yield TrainingState(epoch + whole, 0 if whole else i, params, optimizer), loss
+
+    def step(
+        self, params: Tree, optimizer: Any, train_x: Array, train_y: Array, chosen: Array
+    ) -> tuple[Tree, Any, Array]:
+        """Return parameters and optimizer state after a step on the chosen rows, and the loss."""
+        xp = self.backend.namespace
+        flat = xp.reshape(chosen, (-1,))
+        x = xp.reshape(xp.take(train_x, flat, axis=0), (*chosen.shape, train_x.shape[-1]))
+        y = xp.reshape(xp.take(train_y, flat, axis=0), chosen.shape)
+        loss, grads = mlp.loss_and_grads(params, x, y)
+        updates, optimizer = self.optimizer.update(grads, optimizer, params)
+        return gn.apply_updates(params, updates), optimizer, loss
+
+    def _place(self, x: Array, y: Array) -> tuple[Array, Array]:
+        place = self.backend.from_host
+        return place(x.astype(self.dtype), device=self.device), place(y, device=self.device)
+
+    def _indices(self, rows: Array) -> Array:
+        return self.backend.from_host(np.ascontiguousarray(rows, np.int32), device=self.device)
+
+    def _record(self, state: TrainingState, total: Array, accuracy: Array) -> EpochRecord:
+        steps = self.steps_per_epoch
+        losses = self.backend.to_numpy(total) / steps
+        return EpochRecord(
+            state.epoch,
+            state.epoch * steps,
+            tuple(float(x) for x in losses),
+            tuple(float(x) for x in self.backend.to_numpy(accuracy)),
+        )
