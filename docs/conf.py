@@ -17,15 +17,16 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
-    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     # Ours, in _ext.
     "command_help",
     "dialect_table",
+    "mathml",
     "names",
     "public_names",
     "quantile_error",
+    "stream_quality",
 ]
 exclude_patterns = ["_build"]
 templates_path: list[str] = []

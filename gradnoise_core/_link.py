@@ -1,21 +1,22 @@
 """The `update` functions of our transformations, which work on packed leaves.
 
-A chain packs the leaves once for all links of ours that follow one another, and unpacks the
-result once. Links of others (optax's) see trees.
+A chain packs the leaves once for all links of ours that follow one another, runs their stages
+together, and unpacks the result once. Links of others (optax's) see trees.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gradnoise_core._fused import Stage, run_stages
 from gradnoise_core._packed import Packed, pack, pack_like, unpack
 from gradnoise_core.tree import Leaves, flatten, flatten_like
 from gradnoise_core.typing import Array, Tree
 
 __all__ = ["Chain", "Link"]
 
-#: ``(packed gradients, state, parameters packed alike or None) -> (arrays, new state)``
-Run = Callable[[Packed, Any, list[Array] | None], tuple[list[Array], Any]]
+#: ``packed gradients -> arrays``, by a transformation without a state
+Run = Callable[[Packed], list[Array]]
 
 
 def _never(tree: Leaves, state: Any) -> bool:
@@ -24,31 +25,39 @@ def _never(tree: Leaves, state: Any) -> bool:
 
 @dataclass(frozen=True)
 class Link:
-    """One transformation's update.
+    """One transformation's update: what it does to each element, or else to all of them.
 
     Parameters
     ----------
-    run : callable
-        The update, on packed leaves.
+    stage : Stage, optional
+        What it does to each element.
+    run : callable, optional
+        What it does instead, on packed leaves, without a state.
     replicas : callable
         ``(tree, state) -> bool``: whether the leaves must carry a replica axis; refuses leaves
         that must and do not.
-    needs_params : bool
-        Whether it reads the parameters.
     """
 
-    run: Run
+    stage: Stage | None = None
+    run: Run | None = None
     replicas: Callable[[Leaves, Any], bool] = _never
-    needs_params: bool = False
 
     @property
-    def ours(self) -> bool:
-        """Whether it works on packed leaves."""
-        return True
+    def links(self) -> "tuple[Link, ...] | None":
+        """The links that it stands for: itself."""
+        return (self,)
+
+    def parts(self, state: Any) -> tuple[Any, ...]:
+        """Return the state of each of `links`."""
+        return (state,)
+
+    def joined(self, parts: Sequence[Any]) -> Any:
+        """Return the state from that of each of `links`."""
+        return parts[0]
 
     def __call__(self, grads: Tree, state: Any, params: Tree | None = None) -> tuple[Tree, Any]:
         """Return ``(updates, new state)``."""
-        updates, (new,) = _run_packed([self], grads, [state], params)
+        updates, (new,) = _run_links([self], grads, [state], params)
         return updates, new
 
 
@@ -56,78 +65,92 @@ class Link:
 class Chain:
     """The updates of several transformations, one after another."""
 
-    links: tuple[Any, ...]
+    updates: tuple[Any, ...]
 
     @property
-    def ours(self) -> bool:
-        """Whether all of it works on packed leaves."""
-        return all(getattr(link, "ours", False) for link in self.links)
+    def links(self) -> tuple[Link, ...] | None:
+        """All links, those of chains within included; None if one is not ours."""
+        inner = [getattr(update, "links", None) for update in self.updates]
+        return None if None in inner else tuple(link for links in inner for link in links or ())
 
-    @property
-    def needs_params(self) -> bool:
-        """Whether a link reads the parameters."""
-        return any(link.needs_params for link in self.links)
-
-    def replicas(self, tree: Leaves, state: Any) -> bool:
-        """Return whether a link asks for a replica axis."""
+    def parts(self, state: Any) -> tuple[Any, ...]:
+        """Return the state of each of `links`."""
         self._check(state)
-        asked = [link.replicas(tree, s) for link, s in zip(self.links, state, strict=True)]
-        return any(asked)
+        pairs = zip(self.updates, state, strict=True)
+        return tuple(part for update, s in pairs for part in update.parts(s))
 
-    def run(
-        self, packed: Packed, state: Any, params: list[Array] | None
-    ) -> tuple[list[Array], Any]:
-        """Run every link on packed leaves."""
-        new = []
-        for link, part in zip(self.links, state, strict=True):
-            arrays, after = link.run(packed, part, params)
-            packed = packed._replace(arrays=arrays)
-            new.append(after)
-        return packed.arrays, tuple(new)
+    def joined(self, parts: Sequence[Any]) -> Any:
+        """Return the state from that of each of `links`."""
+        states, rest = [], list(parts)
+        for update in self.updates:
+            n = len(update.links)
+            states.append(update.joined(rest[:n]))
+            rest = rest[n:]
+        return tuple(states)
 
     def __call__(self, grads: Tree, state: Any, params: Tree | None = None) -> tuple[Tree, Any]:
         """Return ``(updates, new state)``."""
         self._check(state)
         new: list[Any] = []
-        while len(new) < len(self.links):
+        while len(new) < len(self.updates):
             first = last = len(new)
-            while last < len(self.links) and getattr(self.links[last], "ours", False):
+            while (
+                last < len(self.updates) and getattr(self.updates[last], "links", None) is not None
+            ):
                 last += 1
             if last > first:
-                links, parts = self.links[first:last], state[first:last]
-                grads, after = _run_packed(links, grads, parts, params)
-                new.extend(after)
+                ours = Chain(self.updates[first:last])
+                parts = ours.parts(state[first:last])
+                grads, after = _run_links(ours.links or (), grads, parts, params)
+                new.extend(ours.joined(after))
             else:
-                grads, one = self.links[first](grads, state[first], params)
+                grads, one = self.updates[first](grads, state[first], params)
                 new.append(one)
         return grads, tuple(new)
 
     def _check(self, state: Any) -> None:
-        if not isinstance(state, tuple) or len(state) != len(self.links):
+        if not isinstance(state, tuple) or len(state) != len(self.updates):
             got = len(state) if isinstance(state, tuple) else type(state).__name__
             message = (
-                f"`state` must have {len(self.links)} parts, one a link of the chain, "
+                f"`state` must have {len(self.updates)} parts, one a link of the chain, "
                 f"got {got}. Make it with this chain's `init(params)`."
             )
             raise ValueError(message)
 
 
-def _run_packed(
-    links: Sequence[Any], grads: Tree, states: Sequence[Any], params: Tree | None
+def _run_links(
+    links: Sequence[Link], grads: Tree, states: Sequence[Any], params: Tree | None
 ) -> tuple[Tree, list[Any]]:
     """Pack, run links of ours, unpack."""
     tree = flatten(grads, "grads")
     asked = [link.replicas(tree, s) for link, s in zip(links, states, strict=True)]
     packed = pack(tree, int(any(asked)))
     p = None
-    if any(link.needs_params for link in links):
+    if any(link.stage is not None and link.stage.needs_params for link in links):
         if params is None:
             message = "`params` must be given: this transformation reads the parameters."
             raise ValueError(message)
         p = pack_like(flatten_like(params, tree, "params", "grads"), packed)
-    new = []
-    for link, state in zip(links, states, strict=True):
-        arrays, after = link.run(packed, state, p)
+    new: list[Any] = []
+    for stages, run in _segments(links):
+        mine = states[len(new) : len(new) + max(len(stages), 1)]
+        if run is not None:
+            arrays, after = (run(packed) if packed.arrays else []), list(mine)
+        else:
+            arrays, after = run_stages(stages, packed, mine, p)
         packed = packed._replace(arrays=arrays)
-        new.append(after)
+        new.extend(after)
     return tree.rebuild(unpack(packed.arrays, packed)), new
+
+
+def _segments(links: Sequence[Link]) -> list[tuple[list[Stage], Run | None]]:
+    """Return stages that can run as one, in turn with what acts on whole leaves."""
+    segments: list[tuple[list[Stage], Run | None]] = []
+    for link in links:
+        if link.stage is None:
+            segments.append(([], link.run))
+        elif link.stage.measure is not None or not segments or segments[-1][1] is not None:
+            segments.append(([link.stage], None))
+        else:
+            segments[-1][0].append(link.stage)
+    return segments

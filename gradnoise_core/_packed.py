@@ -1,20 +1,42 @@
 """Small leaves packed into one array, so that Python's overhead is paid once and not for each.
 
 A network of 20 layers has 42 leaves of a few thousand elements; eagerly, calling is then dearer
-than computing. Where a compiler does the work (`Backend.block` is None) leaves stay apart.
+than computing. Where a compiler does the work (`Backend.joins` says no) leaves stay apart.
 """
 
+import functools
+import itertools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from gradnoise_core._dtypes import dtype_name
 from gradnoise_core.backend import backend_of
 from gradnoise_core.random._leaves import SMALL
 from gradnoise_core.tree import Leaves
-from gradnoise_core.typing import Array
+from gradnoise_core.typing import Array, Shape
 
 __all__ = ["Packed", "pack", "pack_like", "unpack"]
+
+#: How many elements to put into one array: enough that calls cost little, few enough for the cache.
+TOGETHER = 1 << 16
+
+
+class Layout(NamedTuple):
+    """Which leaves are together, and where in the array of their group.
+
+    Attributes
+    ----------
+    groups : tuple of tuple of int
+        Small leaves of one dtype, up to `TOGETHER` elements; every other leaf is alone.
+    sizes : tuple of tuple of int
+        The number of elements of each leaf of each group, of one replica.
+    cuts : tuple of tuple
+        Start, stop and, where that is not ``(stop - start,)``, shape of each leaf in its group.
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    sizes: tuple[tuple[int, ...], ...]
+    cuts: tuple[tuple[tuple[int, int, Any], ...], ...]
 
 
 class Packed(NamedTuple):
@@ -24,8 +46,7 @@ class Packed(NamedTuple):
     ----------
     tree : Leaves
         Structure, paths and shapes.
-    groups : list of list of int
-        Which leaves are together: small ones of one dtype; every other one is alone.
+    layout : Layout
     lead : int
         1 if the leaves carry a replica axis, else 0.
     arrays : list of arrays
@@ -34,65 +55,87 @@ class Packed(NamedTuple):
     """
 
     tree: Leaves
-    groups: list[list[int]]
+    layout: Layout
     lead: int
     arrays: list[Array]
 
 
 def pack(tree: Leaves, lead: int) -> Packed:
     """Return the leaves packed."""
-    empty = Packed(tree, _groups(tree.leaves), lead, [])
+    shapes = tuple(tuple(leaf.shape) for leaf in tree.leaves)
+    kinds = tuple(map(_kind, tree.leaves)) if tree.backend and tree.backend.joins() else None
+    empty = Packed(tree, _layout(shapes, kinds, lead), lead, [])
     return empty._replace(arrays=pack_like(tree.leaves, empty))
 
 
 def pack_like(leaves: Sequence[Array], packed: Packed) -> list[Array]:
     """Return other leaves, of the same shapes, packed in the same groups."""
-    return [_join([leaves[i] for i in group], packed.lead) for group in packed.groups]
+    return [_join([leaves[i] for i in group], packed.lead) for group in packed.layout.groups]
 
 
 def unpack(arrays: Sequence[Array], packed: Packed) -> list[Array]:
     """Return arrays of the groups as leaves: views, where the library has views."""
-    like = packed.tree.leaves
-    leaves: list[Array] = [None] * len(like)
-    for group, array in zip(packed.groups, arrays, strict=True):
-        parts = _split(array, [like[i].shape for i in group], packed.lead)
-        for i, part in zip(group, parts, strict=True):
-            leaves[i] = part
+    leaves: list[Array] = [None] * len(packed.tree.leaves)
+    for group, cuts, array in zip(packed.layout.groups, packed.layout.cuts, arrays, strict=True):
+        if len(group) == 1:
+            leaves[group[0]] = array
+            continue
+        for i, (start, stop, shape) in zip(group, cuts, strict=True):
+            part = array[:, start:stop] if packed.lead else array[start:stop]
+            # Libraries whose leaves are joined have the method, and it costs less.
+            leaves[i] = part if shape is None else part.reshape(shape)
     return leaves
 
 
-def _groups(leaves: Sequence[Array]) -> list[list[int]]:
-    if not leaves:
-        return []
-    backend = backend_of(leaves[0])
-    if backend.block(backend.device(leaves[0])) is None:
-        return [[i] for i in range(len(leaves))]
-    together: dict[str, list[int]] = {}
-    alone = []
-    for i, leaf in enumerate(leaves):
-        if math.prod(leaf.shape) <= SMALL:
-            together.setdefault(dtype_name(leaf), []).append(i)
-        else:
-            alone.append([i])
-    return [*together.values(), *alone]
+def _kind(leaf: Array) -> Any:
+    """Return what leaves that are put together have in common; None for one that stays alone."""
+    sharding = backend_of(leaf).sharding
+    return None if sharding is not None and sharding.shard(leaf) else leaf.dtype
+
+
+@functools.lru_cache(maxsize=64)
+def _layout(shapes: tuple[Shape, ...], kinds: tuple[Any, ...] | None, lead: int) -> Layout:
+    groups = _groups(shapes, kinds)
+    sizes = tuple(tuple(math.prod(shapes[i][lead:]) for i in group) for group in groups)
+    cuts = []
+    for group, counts in zip(groups, sizes, strict=True):
+        stops = itertools.accumulate(counts)
+        cuts.append(
+            tuple(
+                (stop - n, stop, None if len(shapes[i]) == 1 + lead else shapes[i])
+                for i, n, stop in zip(group, counts, stops, strict=True)
+            )
+        )
+    return Layout(groups, sizes, tuple(cuts))
+
+
+def _groups(
+    shapes: tuple[Shape, ...], kinds: tuple[Any, ...] | None
+) -> tuple[tuple[int, ...], ...]:
+    if kinds is None:
+        return tuple((i,) for i in range(len(shapes)))
+    groups: list[list[int]] = []
+    filling: dict[Any, tuple[list[int], int]] = {}
+    for i, (shape, kind) in enumerate(zip(shapes, kinds, strict=True)):
+        size = math.prod(shape)
+        if size > SMALL or kind is None:
+            groups.append([i])
+            continue
+        group, held = filling.get(kind, ([], 0))
+        if not group or held + size > TOGETHER:
+            group, held = [], 0
+            groups.append(group)
+        group.append(i)
+        filling[kind] = group, held + size
+    return tuple(tuple(group) for group in groups)
 
 
 def _join(leaves: Sequence[Array], lead: int) -> Array:
     if len(leaves) == 1:
         return leaves[0]
     xp = backend_of(leaves[0]).namespace
+    if lead == 0:
+        return xp.concat(leaves, axis=None)
     # The size is spelt out, for -1 has no meaning where a leaf is empty.
     flat = [xp.reshape(leaf, (*leaf.shape[:lead], math.prod(leaf.shape[lead:]))) for leaf in leaves]
     return xp.concat(flat, axis=-1)
-
-
-def _split(array: Array, shapes: Sequence[tuple[int, ...]], lead: int) -> list[Array]:
-    if len(shapes) == 1:
-        return [array]
-    xp = backend_of(array).namespace
-    parts, start = [], 0
-    for shape in shapes:
-        stop = start + math.prod(shape[lead:])
-        parts.append(xp.reshape(array[..., start:stop], shape))
-        start = stop
-    return parts

@@ -18,7 +18,15 @@ from gradnoise_core.typing import Array, Device, Namespace
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["GROUP", "Backend", "TreeFunctions", "backend_for", "backend_of", "registered"]
+__all__ = [
+    "GROUP",
+    "Backend",
+    "Sharding",
+    "TreeFunctions",
+    "backend_for",
+    "backend_of",
+    "registered",
+]
 
 GROUP = "gradnoise_core.backends"
 
@@ -42,16 +50,36 @@ class TreeFunctions:
     paths: Callable[[Any], list[str]]
 
 
+@dataclass(frozen=True)
+class Sharding:
+    """How a framework cuts an array into blocks, one a process.
+
+    Parameters
+    ----------
+    shard : callable
+        ``array -> (block, shape of the whole, where the block starts) or None`` for an array that
+        is not cut.
+    like : callable
+        ``(block, array) -> array``: a block of a result as an array that is cut as `array` is.
+    whole : callable
+        ``array -> array that is not cut``, of the same value, for scalars.
+    """
+
+    shard: Callable[[Array], tuple[Array, tuple[int, ...], tuple[int, ...]] | None]
+    like: Callable[[Array, Array], Array]
+    whole: Callable[[Array], Array]
+
+
 def _take(table: Array, indices: Array) -> Array:
     xp = array_api_compat.array_namespace(table)
     return xp.reshape(xp.take(table, xp.reshape(indices, (-1,)), axis=0), indices.shape)
 
 
-def _run(kernel: Callable[..., Any], arrays: Sequence[Array], scalars: Sequence[Any]) -> Any:
-    return kernel(*arrays, *scalars)
-
-
 def _never_traced(_: Any) -> bool:
+    return False
+
+
+def _never() -> bool:
     return False
 
 
@@ -82,9 +110,10 @@ class Backend:
         integers.
     take : callable
         ``(table, indices) -> table[indices]`` for a one-dimensional table.
-    elementwise : callable
-        ``(kernel, arrays, scalars) -> kernel(*arrays, *scalars)``: runs a function that acts on
-        each element of equally shaped arrays alone, and returns a tuple of arrays.
+    elementwise : callable, optional
+        ``(kernel, arrays, scalars, draws) -> tuple of arrays, or None``: runs a function that acts
+        on each element of equally shaped arrays alone, drawing its normals on the way; None where
+        it can do no better than the definition. See `gradnoise_core._fused`.
     jit : callable
         Compiles a pure function, or returns it as it is.
     traced : callable
@@ -99,17 +128,21 @@ class Backend:
         ``array -> NumPy array``.
     synchronize : callable
         Waits until an array's value is computed.
-    block : callable
-        ``device -> int or None``: how many elements to draw at once on a device, to stay in the
-        cache, a power of two. None where a compiler fuses the whole; arrays of the library are
-        written to where it is a number.
+    joins : callable
+        ``() -> bool``: whether small leaves are worked on as one array, which saves calls where
+        each is made at once; not where a compiler sees them all.
+    draw : callable, optional
+        ``(runs, device, *, normals) -> array of shape (n,) or (R, n)``: the int32 words, or the
+        float32 normals, of `gradnoise_core.random._runs.Runs`, bit for bit the definition's.
     threefry : callable, optional
         ``(key, counter) -> words``: equal to the definition's cipher, bit for bit, and faster.
     quantile : callable, optional
         ``words -> normals``: equal to the definition's quantile, bit for bit, and faster.
-    opaque_normals : callable, optional
-        ``(seed, paths, shapes, step, domain, device) -> normals of many leaves``, used while
+    leaf_keys : callable, optional
+        ``(seed, paths, step, domain, device) -> (high, low)``: the keys of leaves, used while
         tracing by a compiler that must not see how they are made.
+    sharding : Sharding, optional
+        For arrays of which each process holds a block.
     constants : bool
         Whether a table moved to a device may be kept for the next call.
     tree : TreeFunctions, optional
@@ -120,7 +153,7 @@ class Backend:
     namespace: Namespace
     bitcast: Callable[[Array], Array] | None = None
     take: Callable[[Array, Array], Array] = _take
-    elementwise: Callable[..., Any] = _run
+    elementwise: Callable[..., Any] | None = None
     jit: Callable[[Callable[..., Any]], Callable[..., Any]] = _as_it_is
     traced: Callable[[Any], bool] = _never_traced
     device: Callable[[Array], Device] = array_api_compat.device
@@ -128,10 +161,12 @@ class Backend:
     asarray: Callable[[Any, Device], Array] | None = None
     to_numpy: Callable[[Array], Any] = np.asarray
     synchronize: Callable[[Any], Any] = _nothing
-    block: Callable[[Device], int | None] = _nothing
+    joins: Callable[[], bool] = _never
+    draw: Callable[..., Array] | None = None
     threefry: Callable[[Any, Any], tuple[Array, Array]] | None = None
     quantile: Callable[[Array], Array] | None = None
-    opaque_normals: Callable[..., list[Array]] | None = None
+    leaf_keys: Callable[..., tuple[Array, Array]] | None = None
+    sharding: Sharding | None = None
     constants: bool = True
     tree: TreeFunctions | None = None
 

@@ -1,17 +1,18 @@
 """Clipping by the norm of the whole gradient, by that of each leaf, or by value."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from gradnoise_core import _check
 from gradnoise_core._base import EmptyState, GradientTransformation
 from gradnoise_core._dtypes import compute_dtype
+from gradnoise_core._fused import Operands, Stage
 from gradnoise_core._link import Link
 from gradnoise_core._packed import Packed, pack_like, unpack
 from gradnoise_core.backend import backend_of
 from gradnoise_core.tree import Leaves, flatten
-from gradnoise_core.typing import Array, Tree
+from gradnoise_core.typing import Array, Namespace, Tree
 
 __all__ = ["clip_by_global_norm", "clip_by_norm", "clip_by_value", "global_norm"]
 
@@ -54,11 +55,12 @@ def clip_by_global_norm(max_norm: Any, *, replicas: bool = False) -> GradientTra
     """
     _check.positive("max_norm", max_norm, "Use no clipping instead of 0.")
 
-    def clip(packed: Packed) -> list[Array]:
-        factor = _factor(_global_norm(packed.arrays, packed.lead if replicas else 0), max_norm)
-        return [_scale(g, factor) for g in packed.arrays]
+    def measure(packed: Packed) -> tuple[Any, ...]:
+        if not packed.arrays:
+            return (1.0,)
+        return (_factor(_global_norm(packed.arrays, packed.lead if replicas else 0), max_norm),)
 
-    return _stateless(clip, replicas)
+    return _stateless(replicas, stage=Stage(EmptyState, _scaled, measure=measure))
 
 
 def clip_by_norm(max_norm: Any, *, replicas: bool = False) -> GradientTransformation:
@@ -88,7 +90,7 @@ def clip_by_norm(max_norm: Any, *, replicas: bool = False) -> GradientTransforma
         scaled = [_scale(g, _factor(_global_norm([g], lead), max_norm)) for g in leaves]
         return pack_like(scaled, packed)
 
-    return _stateless(clip, replicas)
+    return _stateless(replicas, run=clip)
 
 
 def clip_by_value(max_value: float) -> GradientTransformation:
@@ -110,10 +112,12 @@ def clip_by_value(max_value: float) -> GradientTransformation:
     """
     _check.positive("max_value", max_value, "Use no clipping instead of 0.")
 
-    def clip(packed: Packed) -> list[Array]:
-        return [_clip(g, float(max_value)) for g in packed.arrays]
+    def kernel(xp: Namespace, x: Operands) -> tuple[Array, tuple[Array, ...]]:
+        # No finite number is beyond the dtype's largest, be the limit what it may.
+        bound = min(float(max_value), float(xp.finfo(x.g.dtype).max))
+        return xp.clip(x.g, -bound, bound), ()
 
-    return _stateless(clip)
+    return _stateless(stage=Stage(EmptyState, kernel))
 
 
 def global_norm(tree: Tree, *, replicas: bool = False) -> Array:
@@ -142,9 +146,9 @@ def global_norm(tree: Tree, *, replicas: bool = False) -> Array:
     return _global_norm(leaves, 1 if replicas else 0)
 
 
-def _stateless(
-    clip: Callable[[Packed], list[Array]], replicas: bool = False
-) -> GradientTransformation:
+def _stateless(replicas: bool = False, **update: Any) -> GradientTransformation:
+    """Return the transformation without a state of a link's `stage` or `run`."""
+
     def init(params: Tree) -> EmptyState:
         _check_axis(flatten(params, "params"), "params", replicas)
         return EmptyState()
@@ -153,10 +157,11 @@ def _stateless(
         _check_axis(tree, "grads", replicas)
         return replicas
 
-    def run(packed: Packed, state: EmptyState, params: Any) -> tuple[list[Array], EmptyState]:
-        return (clip(packed) if packed.arrays else []), state
+    return GradientTransformation(init, Link(replicas=has_replicas, **update))
 
-    return GradientTransformation(init, Link(run, has_replicas))
+
+def _scaled(xp: Namespace, x: Operands, factor: Any) -> tuple[Array, tuple[Array, ...]]:
+    return x.g * factor, ()
 
 
 def _check_axis(tree: Leaves, name: str, replicas: bool) -> None:
@@ -205,12 +210,6 @@ def _factor(norm: Array, max_norm: float) -> Array:
     over = (norm > limit) & xp.isfinite(norm)
     one = xp.ones_like(norm)
     return xp.where(over, one * limit, one) / xp.where(over, norm, one)
-
-
-def _clip(g: Array, bound: float) -> Array:
-    xp = backend_of(g).namespace
-    bound = min(bound, float(xp.finfo(g.dtype).max))
-    return xp.clip(g, -bound, bound)
 
 
 def _scale(g: Array, factor: Array) -> Array:

@@ -1,23 +1,16 @@
 """Annealed Gaussian noise on gradients or on weights, as transformations."""
 
-import functools
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradnoise_core import _check
 from gradnoise_core._base import GradientTransformation
-from gradnoise_core._dtypes import compute_dtype
-from gradnoise_core._elementwise import align, step_count, step_for
-from gradnoise_core._link import Link
-from gradnoise_core._packed import Packed
-from gradnoise_core._tree_noise import check_replicas, packed_normals
+from gradnoise_core._elementwise import Noise, Operands, elementwise
 from gradnoise_core.backend import backend_of
 from gradnoise_core.schedules import annealed
-from gradnoise_core.tree import Leaves, flatten
-from gradnoise_core.typing import Array, Schedule, Seed, Step, Tree
+from gradnoise_core.typing import Array, Namespace, Schedule, Seed
 
 __all__ = ["NoiseState", "add_gradient_noise", "add_weight_noise"]
 
@@ -142,76 +135,25 @@ def _noise(
         )
         raise TypeError(message)
     variance = annealed(eta, gamma) if schedule is None else schedule
-    seeds = _check.seeds(seed)
 
-    def init(params: Tree) -> NoiseState:
-        check_replicas(flatten(params, "params"), "params", seeds)
-        return NoiseState(0)
+    def kernel(xp: Namespace, x: Operands, sigma: Any) -> tuple[Array, tuple[Array, ...]]:
+        scaled = sigma * x.z
+        return (x.g + scaled if sign > 0 else x.g - scaled), ()
 
-    def replicas(tree: Leaves, state: NoiseState) -> bool:
-        check_replicas(tree, "grads", seeds)
-        # Several variances ask for a replica axis too.
-        sizes = _sizes(variance, step_count(state.count), tree)
-        for size in sizes:
-            check_replicas(tree, "grads", range(size))
-        return bool(sizes) or not isinstance(seeds, int)
-
-    def run(packed: Packed, state: NoiseState, params: Any) -> tuple[list[Array], NoiseState]:
-        t = step_count(state.count)
-        traced = packed.tree.backend is not None and packed.tree.backend.traced(None)
-        some = slice(None) if traced else _noisy_replicas(seeds, variance, t)
-        chosen = seeds if isinstance(seeds, int) else seeds[some]
-        normals = packed_normals(packed, chosen, t, domain)
-        add = functools.partial(_add, sign, variance, t)
-        arrays = [_add_to(g, z, some, add) for g, z in zip(packed.arrays, normals, strict=True)]
-        return arrays, NoiseState(t + 1)
-
-    return GradientTransformation(init, Link(run, replicas))
-
-
-def _sizes(variance: Schedule, t: Step, tree: Leaves) -> list[int]:
-    """Return how many variances there are, if there are several."""
-    if not tree.leaves:
-        return []
-    shape: Any = getattr(variance(step_for(t, tree.leaves[0])), "shape", ())
-    return [shape[0]] if len(shape) == 1 else []
-
-
-def _standard_deviation(variance: Schedule, t: Step, leaf: Array, some: slice = slice(None)) -> Any:
-    """Return sigma_t: a Python float for a Python int t, else in the leaf's compute dtype."""
-    value = variance(step_for(t, leaf))
-    if len(getattr(value, "shape", ())) == 1:
-        value = value[some]
-    if isinstance(value, _HOST):
-        _check.finite_at_least(f"schedule({t})", value, 0.0, "A schedule returns a variance.")
-        return math.sqrt(value) if isinstance(value, _NUMBER) else align(np.sqrt(value), leaf)
-    return backend_of(leaf).namespace.sqrt(align(value, leaf))
-
-
-def _noisy_replicas(seeds: Any, variance: Schedule, t: Step) -> slice:
-    """Return the range of replicas outside of which the variance is known to be 0."""
-    value = variance(t) if isinstance(t, int) and not isinstance(seeds, int) else None
-    if not isinstance(value, np.ndarray) or value.ndim != 1 or not value.any():
-        return slice(None)
-    noisy = np.flatnonzero(value)
-    return slice(int(noisy[0]), int(noisy[-1]) + 1)
-
-
-def _add_to(g: Array, z: Array, some: slice, add: Callable[..., Array]) -> Array:
-    """Return g with noise added to some replicas; those without cost nothing."""
-    if z.shape == g.shape:
-        return add(g, z, slice(None))
-    xp = backend_of(g).namespace
-    return xp.concat(
-        [g[: some.start, ...], add(g[some, ...], z, some), g[some.stop :, ...]], axis=0
+    kernel.noise_sign = sign  # type: ignore[attr-defined]  # told to backends: see `Stage`
+    return elementwise(
+        NoiseState,
+        kernel,
+        coefficients=lambda t: (_standard_deviation(variance, t),),
+        noise=Noise(seed, domain),
+        scale=0,
     )
 
 
-def _add(sign: int, variance: Schedule, t: Step, g: Array, z: Array, some: slice) -> Array:
-    """Return ``g + sign * sigma_t * z``, computed in the leaf's compute dtype and rounded once."""
-    xp = backend_of(g).namespace
-    dtype = compute_dtype(g, xp)
-    z, wide = xp.astype(z, dtype, copy=False), xp.astype(g, dtype, copy=False)
-    scaled = _standard_deviation(variance, t, g, some) * z
-    total = wide + scaled if sign > 0 else wide - scaled
-    return xp.astype(total, g.dtype, copy=False)
+def _standard_deviation(variance: Schedule, t: Any) -> Any:
+    """Return sigma_t: a Python float, R of them, or an array where t is traced."""
+    value = variance(t)
+    if isinstance(value, _HOST):
+        _check.finite_at_least(f"schedule({t})", value, 0.0, "A schedule returns a variance.")
+        return math.sqrt(value) if isinstance(value, _NUMBER) else np.sqrt(value)
+    return backend_of(value).namespace.sqrt(value)

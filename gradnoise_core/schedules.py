@@ -52,7 +52,7 @@ def annealed(eta: Any = 0.01, gamma: float = 0.55) -> Schedule:
     0.079433
     """
     _check.finite_at_least("eta", eta, 0.0, "It is a variance: 0 for no noise.")
-    _check.finite_at_least("gamma", gamma, 0.0, "0 keeps the variance constant.")
+    _check.finite_at_least("gamma", gamma, 0.0, "0 keeps the variance constant.", several=False)
     eta = _several(eta)
 
     def variance(t: Any) -> Any:

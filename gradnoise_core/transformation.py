@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 from gradnoise_core import _check
 from gradnoise_core._base import EmptyState, GradientTransformation
 from gradnoise_core._dtypes import compute_dtype, dtype_name
+from gradnoise_core._fused import Operands, Stage
 from gradnoise_core._link import Chain, Link
-from gradnoise_core._packed import Packed
 from gradnoise_core.backend import backend_of
 from gradnoise_core.clipping import clip_by_global_norm
 from gradnoise_core.noise import add_gradient_noise
 from gradnoise_core.tree import flatten, flatten_like, map_leaves
-from gradnoise_core.typing import Array, Schedule, Seed, Tree
+from gradnoise_core.typing import Array, Namespace, Schedule, Seed, Tree
 
 __all__ = [
     "EmptyState",
@@ -87,12 +87,15 @@ def apply_updates(params: Tree, updates: Tree) -> Tree:
     """
     tree = flatten(params, "params")
     leaves = flatten_like(updates, tree, "updates", "params")
-    return tree.rebuild([_sum(p, u) for p, u in zip(tree.leaves, leaves, strict=True)])
+    pairs = zip(tree.leaves, leaves, strict=True)
+    return tree.rebuild([p + u if _plain(p, u) else _sum(p, u) for p, u in pairs])
+
+
+def _plain(p: Array, u: Array) -> bool:
+    return p.dtype == u.dtype and dtype_name(p) in ("float32", "float64")
 
 
 def _sum(p: Array, u: Array) -> Array:
-    if p.dtype == u.dtype and dtype_name(p) in ("float32", "float64"):
-        return p + u
     xp = backend_of(p).namespace
     dtype = compute_dtype(p, xp)
     total = xp.astype(p, dtype, copy=False) + xp.astype(u, dtype, copy=False)
@@ -148,15 +151,11 @@ def zero_nans() -> GradientTransformation:
         flatten(params, "params")
         return EmptyState()
 
-    def run(packed: Packed, state: EmptyState, params: Any) -> tuple[list[Array], EmptyState]:
-        return [_without_nans(g) for g in packed.arrays], state
-
-    return GradientTransformation(init, Link(run))
+    return GradientTransformation(init, Link(stage=Stage(EmptyState, _without_nans)))
 
 
-def _without_nans(g: Array) -> Array:
-    xp = backend_of(g).namespace
-    return xp.where(xp.isnan(g), xp.zeros_like(g), g)
+def _without_nans(xp: Namespace, x: Operands) -> tuple[Array, tuple[Array, ...]]:
+    return xp.where(xp.isnan(x.g), xp.zeros_like(x.g), x.g), ()
 
 
 class SkipState(NamedTuple):

@@ -92,6 +92,8 @@ def flatten_like(tree: Tree, like: Leaves, name: str, like_name: str) -> list[An
             "with `init(params)` from the parameters that the gradients belong to."
         )
         raise ValueError(message)
+    if _alike(leaves, like.leaves):
+        return leaves
     for path, leaf, other in zip(like.paths, leaves, like.leaves, strict=True):
         if _is_array(leaf) and _is_array(other) and backend_of(leaf) is not backend_of(other):
             message = (
@@ -108,6 +110,16 @@ def flatten_like(tree: Tree, like: Leaves, name: str, like_name: str) -> list[An
             )
             raise ValueError(message)
     return leaves
+
+
+def _alike(leaves: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Return whether leaves are of one type and of the others' shapes: a quick look."""
+    if not others:
+        return True
+    kind = type(others[0])
+    if not _known_type(others[0]) or any(type(x) is not kind for x in leaves):
+        return False
+    return [x.shape for x in leaves] == [x.shape for x in others]
 
 
 def _plain(shape: Any) -> Any:
@@ -154,14 +166,37 @@ def _paths(functions: TreeFunctions, treedef: Any) -> tuple[str, ...]:
     return tuple(functions.paths(treedef))
 
 
+@functools.lru_cache(maxsize=256)
+def _path_of_two(paths: tuple[str, ...]) -> str | None:
+    """Return the first path that two leaves have."""
+    if len(set(paths)) == len(paths):
+        return None
+    return next(p for p in paths if paths.count(p) > 1)
+
+
+def _uniform(leaves: Sequence[Any]) -> bool:
+    """Return whether leaves are of one type, one good dtype and one device: a quick look."""
+    if not leaves or not _known_type(leaves[0]):
+        return False
+    kind, dtype = type(leaves[0]), leaves[0].dtype
+    if any(type(x) is not kind or x.dtype != dtype for x in leaves):
+        return False
+    return (
+        dtype_name(leaves[0]) in FLOATING
+        and len(set(map(backend_of(leaves[0]).device, leaves))) == 1
+    )
+
+
 def _check_leaves(name: str, found: Leaves) -> None:
-    if len(set(found.paths)) < len(found.paths):
-        twice = next(p for p in found.paths if found.paths.count(p) > 1)
+    twice = _path_of_two(found.paths)
+    if twice is not None:
         message = (
             f"`{name}` has two leaves with the path {twice!r}, which would get the same noise. "
             "Rename one of the keys that contain '/' or that look alike as text."
         )
         raise ValueError(message)
+    if _uniform(found.leaves):
+        return
     first: tuple[Backend, Device, str] | None = None
     for path, leaf in zip(found.paths, found.leaves, strict=True):
         backend, device = _check_leaf(name, path, leaf)

@@ -12,7 +12,7 @@ from gradnoise_core.backend import Backend, backend_for
 __all__ = ["LIBRARIES", "Library", "absent", "load"]
 
 #: Every library that the suite knows. GRADNOISE_TEST_LIBRARIES makes named ones compulsory.
-LIBRARIES = ("numpy", "array_api_strict", "torch", "jax", "cupy", "torch-cuda")
+LIBRARIES = ("numpy", "array_api_strict", "torch", "jax", "cupy", "torch-cuda", "jax-cuda")
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,16 @@ class Library:
         return self.backend.to_numpy(array)
 
     def jit(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Compile; torch traces and runs its graph as it is, for Inductor takes half a minute.
+
+        What goes through Inductor has tests of its own, marked `slow`.
+        """
         if self.backend.name == "torch":
+            torch = importlib.import_module("torch")
             # Past a number of recompilations torch runs eagerly, without a word.
-            importlib.import_module("torch").compiler.reset()
+            torch.compiler.reset()
+            compiled: Callable[..., Any] = torch.compile(function, backend="aot_eager")
+            return compiled
         return self.backend.jit(function)
 
 
@@ -65,6 +72,11 @@ def absent(name: str) -> str | None:
         import torch
 
         return None if torch.cuda.is_available() else "torch sees no CUDA device"
+    if name == "jax-cuda":
+        import jax
+
+        kinds = {device.platform for device in jax.devices()}
+        return None if "gpu" in kinds else f"JAX sees no CUDA device, only {', '.join(kinds)}"
     if name == "cupy":
         import cupy
 

@@ -7,13 +7,16 @@ breaks the graph. An operator is opaque to it, runs the eager code, and has the 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
-from gradnoise_core.random import _threefry
+from gradnoise_backends import _torch_draw
+from gradnoise_core.random import Key, _leaves, _threefry
 from gradnoise_core.random._normal import defined_quantile
-from gradnoise_core.typing import Array, Device, Seed, Shape, Step
+from gradnoise_core.random._runs import Runs
+from gradnoise_core.typing import Array, Device, Seed, Step
 
-__all__ = ["quantile", "standard_normals", "threefry"]
+__all__ = ["draw", "leaf_keys", "quantile", "threefry"]
 
 
 def threefry(key: tuple[Any, Any], counter: tuple[Any, Any]) -> tuple[Array, Array]:
@@ -39,32 +42,28 @@ def quantile(words: Array) -> Array:
     return defined_quantile(backend, words)
 
 
-def standard_normals(
-    seed: Seed,
-    paths: Sequence[str],
-    shapes: Sequence[Shape],
-    step: Step,
-    domain: str,
-    device: Device,
-) -> list[Array]:
-    """Do as ``random.standard_normals``, as one operator."""
+def leaf_keys(
+    seed: Seed, paths: Sequence[str], step: Step, domain: str, device: Device
+) -> tuple[Array, Array]:
+    """Return the keys of leaves, as one operator: what it hashes is no business of a compiler."""
     # Operators take text but no lists of it; and what torch.compile traces must be this plain.
     seeds = str(seed) if isinstance(seed, int) else "".join([f"{s};" for s in seed])
-    about = "\0".join([seeds, domain, *[_spell(s) for s in shapes], *paths])
+    about = "\0".join([seeds, domain, *paths])
     t = torch.scalar_tensor(step, dtype=torch.int64) if isinstance(step, int) else step
-    out: list[Array] = torch.ops.gradnoise.standard_normals(t, about, len(paths), device)
+    words = torch.ops.gradnoise.leaf_keys(t, about, device)
+    return words[0], words[1]
+
+
+def draw(runs: Runs, *, normals: bool) -> Array:
+    """Draw runs whose keys are tensors, as one operator."""
+    out: Array = torch.ops.gradnoise.draw(*runs.keys, runs.starts, runs.sizes, normals)
     return out
 
 
-def _spell(shape: Shape) -> str:
-    return "".join([f"{n}," for n in shape])
-
-
-def _read(about: str, leaves: int) -> tuple[Any, str, list[Shape], list[str]]:
-    seeds, domain, *rest = about.split("\0")
+def _read(about: str) -> tuple[Any, str, tuple[str, ...]]:
+    seeds, domain, *paths = about.split("\0")
     seed = tuple(int(s) for s in seeds.split(";")[:-1]) if ";" in seeds else int(seeds)
-    shapes = [tuple(int(n) for n in s.split(",")[:-1]) for s in rest[:leaves]]
-    return seed, domain, shapes, rest[leaves:]
+    return seed, domain, tuple(paths)
 
 
 @torch.library.custom_op("gradnoise::threefry", mutates_args=())
@@ -93,21 +92,33 @@ def _(words: torch.Tensor) -> torch.Tensor:
     return torch.empty_like(words, dtype=torch.float32)
 
 
-@torch.library.custom_op("gradnoise::standard_normals", mutates_args=())
-def _standard_normals_op(
-    step: torch.Tensor, about: str, leaves: int, device: torch.device
-) -> list[torch.Tensor]:
-    from gradnoise_backends.torch import backend
-    from gradnoise_core.random._leaves import standard_normals as draw
-
-    seed, domain, shapes, paths = _read(about, leaves)
-    drawn = draw(seed, paths, shapes, int(step), domain, backend, device)
-    # Leaves drawn together are views of one array, which an operator may not return.
-    return [z.clone() for z in drawn]
+@torch.library.custom_op("gradnoise::leaf_keys", mutates_args=())
+def _leaf_keys_op(step: torch.Tensor, about: str, device: torch.device) -> torch.Tensor:
+    seed, domain, paths = _read(about)
+    # Two words a leaf: a count that is on a GPU is read, which waits for it.
+    keys = _leaves.leaf_keys(seed, paths, int(step), domain)
+    return torch.from_numpy(np.stack(keys)).to(device)
 
 
-@_standard_normals_op.register_fake
-def _(step: torch.Tensor, about: str, leaves: int, device: torch.device) -> list[torch.Tensor]:
-    seed, _, shapes, _ = _read(about, leaves)
+@_leaf_keys_op.register_fake
+def _(step: torch.Tensor, about: str, device: torch.device) -> torch.Tensor:
+    seed, _, paths = _read(about)
     lead = () if isinstance(seed, int) else (len(seed),)
-    return [torch.empty((*lead, *s), dtype=torch.float32, device=device) for s in shapes]
+    return torch.empty((2, *lead, len(paths)), dtype=torch.int32, device=device)
+
+
+@torch.library.custom_op("gradnoise::draw", mutates_args=())
+def _draw_op(
+    high: torch.Tensor, low: torch.Tensor, starts: list[int], sizes: list[int], normals: bool
+) -> torch.Tensor:
+    runs = Runs(Key(high, low), tuple(starts), tuple(sizes))
+    out: torch.Tensor = _torch_draw.draw(runs, high.device, normals=normals)
+    return out
+
+
+@_draw_op.register_fake
+def _(
+    high: torch.Tensor, low: torch.Tensor, starts: list[int], sizes: list[int], normals: bool
+) -> torch.Tensor:
+    dtype = torch.float32 if normals else torch.int32
+    return torch.empty((*high.shape[:-1], sum(sizes)), dtype=dtype, device=high.device)

@@ -1,4 +1,4 @@
-"""torch: bits by view, blocks on the CPU, operators of our own inside ``torch.compile``."""
+"""torch: bits by view, NumPy's loops on the CPU, operators of our own inside ``torch.compile``."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import array_api_compat.torch
 import torch
 
-from gradnoise_backends import _torch_ops
-from gradnoise_core.backend import Backend
+from gradnoise_backends import _torch_draw, _torch_ops, _torch_sharded
+from gradnoise_core.backend import Backend, Sharding
+from gradnoise_core.random import _keys
+from gradnoise_core.random._runs import Runs
 from gradnoise_core.typing import Array, Device
 
 __all__ = ["backend"]
-
-BLOCK = 1 << 15
 
 
 def _bitcast(x: Array) -> Array:
@@ -37,10 +37,14 @@ def _traced(_: Any) -> bool:
     return torch.compiler.is_compiling()
 
 
-def _block(device: Device) -> int | None:
+def _joins() -> bool:
+    return not torch.compiler.is_compiling()
+
+
+def _draw(runs: Runs, device: Device, *, normals: bool) -> Array:
     if torch.compiler.is_compiling():
-        return None
-    return BLOCK if torch.device(device or torch.get_default_device()).type == "cpu" else None
+        return _torch_ops.draw(runs, normals=normals)
+    return _torch_draw.draw(runs, device, normals=normals)
 
 
 def _device(array: Array) -> Device:
@@ -67,6 +71,9 @@ def _jit(function: Callable[..., Any]) -> Callable[..., Any]:
     return torch.compile(function)
 
 
+# What a leaf's path hashes to is a constant of each graph.
+torch.compiler.assume_constant_result(_keys.folded_words)
+
 backend = Backend(
     name="torch",
     namespace=array_api_compat.torch,
@@ -79,8 +86,11 @@ backend = Backend(
     asarray=_asarray,
     to_numpy=_to_numpy,
     synchronize=_synchronize,
-    block=_block,
+    elementwise=_torch_draw.elementwise,
+    joins=_joins,
+    draw=_draw,
     threefry=_torch_ops.threefry,
     quantile=_torch_ops.quantile,
-    opaque_normals=_torch_ops.standard_normals,
+    leaf_keys=_torch_ops.leaf_keys,
+    sharding=Sharding(_torch_sharded.shard_of, _torch_sharded.like, _torch_sharded.whole),
 )

@@ -10,8 +10,9 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from gradnoise_core.optimizers import DIALECTS, keywords
+from gradnoise_core.optimizers._dialects import VERSIONS
 
-__all__ = ["DialectTable", "setup"]
+__all__ = ["DialectTable", "DialectVersions", "setup"]
 
 _logger = logging.getLogger(__name__)
 
@@ -40,6 +41,15 @@ class DialectTable(SphinxDirective):
         return [nodes.table("", group, classes=["dialects"])]
 
 
+class DialectVersions(SphinxDirective):
+    """Which version of each framework its dialect is of."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return a sentence."""
+        listed = ", ".join(f"{name} {version}" for name, version in VERSIONS.items())
+        return [nodes.paragraph("", f"The versions that the dialects are of: {listed}.")]
+
+
 def _row(cells: list[nodes.Node]) -> nodes.row:
     row = nodes.row()
     for cell in cells:
@@ -64,7 +74,8 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the directive and the check that none is left out."""
+    """Register the directives and the check that none is left out."""
     app.connect("env-check-consistency", check)
     app.add_directive("dialect-table", DialectTable)
+    app.add_directive("dialect-versions", DialectVersions)
     return {"parallel_read_safe": True}

@@ -106,7 +106,8 @@ def _comments() -> dict[str, list[str]]:
         for root in (spec and spec.submodule_search_locations) or []:
             for path in Path(root).rglob("_[a-z]*.py"):
                 parts = [package, *path.relative_to(root).with_suffix("").parts]
-                analyzer = ModuleAnalyzer.for_module(".".join(parts))
+                # Read, not imported: what a private module needs may be absent.
+                analyzer = ModuleAnalyzer.for_file(path, ".".join(parts))
                 exported = set(_all(path))
                 for (scope, name), lines in analyzer.find_attr_docs().items():
                     if not scope and name in exported:

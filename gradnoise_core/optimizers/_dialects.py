@@ -1,14 +1,23 @@
 """One table: which keywords an optimizer's name stands for in each framework.
 
-Every row gives explicit keywords of our functions. Versions: torch 2.13, optax 0.2.8, Keras 3.15,
-TensorFlow 1 (``tf.compat.v1.train``), Chainer 7.8, MXNet 1.9, MLX 0.32; "paper" is the paper that
-introduced the algorithm.
+Every row gives explicit keywords of our functions; "paper" is the paper that introduced the algorithm.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["DIALECTS", "keywords", "resolve"]
+__all__ = ["DIALECTS", "VERSIONS", "keywords", "resolve"]
+
+#: framework -> the version that its dialect is of.
+VERSIONS: Mapping[str, str] = {
+    "torch": "2.13",
+    "optax": "0.2.8",
+    "Keras": "3.15",
+    "TensorFlow": "1 (tf.compat.v1.train)",
+    "Chainer": "7.8",
+    "MXNet": "1.9",
+    "MLX": "0.32",
+}
 
 _INSIDE = {"rate_inside": True}
 _DECOUPLED = {"decoupled_weight_decay": True}

@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 from gradnoise_core import _check
 from gradnoise_core._base import GradientTransformation
-from gradnoise_core._elementwise import Operands, elementwise, rate_at
+from gradnoise_core._elementwise import Operands, elementwise
+from gradnoise_core._scalars import rate_at
 from gradnoise_core.backend import backend_of
 from gradnoise_core.transformation import chain
 from gradnoise_core.typing import Array, Namespace, Rate, Tree
@@ -51,7 +52,10 @@ def scale_by_learning_rate(learning_rate: Rate) -> GradientTransformation:
     def kernel(xp: Namespace, x: Operands, rate: Any) -> tuple[Array, tuple[Array, ...]]:
         return -(rate * x.g), ()
 
-    return elementwise(CountState, kernel, coefficients=lambda t: (rate_at(learning_rate, t),))
+    def rates(t: Any) -> tuple[Any, ...]:
+        return (rate_at(learning_rate, t, "learning_rate"),)
+
+    return elementwise(CountState, kernel, coefficients=rates)
 
 
 def add_decayed_weights(weight_decay: Rate) -> GradientTransformation:
@@ -76,7 +80,7 @@ def add_decayed_weights(weight_decay: Rate) -> GradientTransformation:
     return elementwise(
         CountState,
         kernel,
-        coefficients=lambda t: (rate_at(weight_decay, t),),
+        coefficients=lambda t: (rate_at(weight_decay, t, "weight_decay", _check.finite),),
         needs_params=True,
     )
 
@@ -142,12 +146,12 @@ def with_decay(
     """
     if not callable(weight_decay):
         _check.finite_at_least("weight_decay", weight_decay, 0.0)
-        if weight_decay == 0:
+        if isinstance(weight_decay, int | float) and weight_decay == 0:
             return chain(*links)
-    if not decoupled:
-        return chain(add_decayed_weights(weight_decay), *links)
 
-    def shrink(t: Any) -> Any:
-        return -rate_at(learning_rate, t) * rate_at(weight_decay, t)
+    def coefficient(t: Any) -> Any:
+        c = rate_at(weight_decay, t, "weight_decay")
+        return -rate_at(learning_rate, t, "learning_rate") * c if decoupled else c
 
-    return chain(*links, add_decayed_weights(shrink))
+    decay = add_decayed_weights(coefficient)
+    return chain(*links, decay) if decoupled else chain(decay, *links)

@@ -24,8 +24,8 @@ def scale_by_adagrad(
     *, eps: float, eps_in_sqrt: bool, initial_accumulator: float
 ) -> GradientTransformation:
     """Return ``a <- a + g**2`` and ``u = g / (sqrt(a) + eps)``; see `adagrad`."""
-    _check.finite_at_least("eps", eps, 0.0)
-    _check.finite_at_least("initial_accumulator", initial_accumulator, 0.0)
+    _check.finite_at_least("eps", eps, 0.0, several=False)
+    _check.finite_at_least("initial_accumulator", initial_accumulator, 0.0, several=False)
 
     def kernel(xp: Namespace, x: Operands) -> tuple[Array, tuple[Array, ...]]:
         a = x.slots[0] + x.g * x.g

@@ -42,7 +42,7 @@ def scale_by_adam(
     """Return ``u = (m / c1) / (sqrt(v / c2) + eps)``; see `adam`."""
     _check.fraction("b1", b1)
     _check.fraction("b2", b2)
-    _check.finite_at_least("eps", eps, 0.0)
+    _check.finite_at_least("eps", eps, 0.0, several=False)
 
     def corrections(t: Any) -> tuple[Any, ...]:
         if not bias_correction:

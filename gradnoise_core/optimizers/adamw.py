@@ -4,7 +4,7 @@ from typing import Any
 
 from gradnoise_core import _check
 from gradnoise_core._base import GradientTransformation
-from gradnoise_core._elementwise import rate_at
+from gradnoise_core._scalars import rate_at
 from gradnoise_core.optimizers._dialects import resolve
 from gradnoise_core.optimizers._links import add_decayed_weights, scale_by_learning_rate
 from gradnoise_core.optimizers.adam import scale_by_adam
@@ -83,7 +83,9 @@ def adamw(
         message = f'`decay_by` must be "rate", "schedule" or "nothing", got {by!r}.'
         raise ValueError(message)
 
-    first = rate_at(learning_rate, 0) if by == "schedule" and callable(learning_rate) else None
+    first = None
+    if by == "schedule" and callable(learning_rate):
+        first = rate_at(learning_rate, 0, "learning_rate")
     if isinstance(first, int | float) and first == 0:
         message = (
             "`learning_rate` must not start at 0 where `decay_by` is 'schedule', which divides by "
@@ -94,10 +96,10 @@ def adamw(
     def shrink(t: Any) -> Any:
         multiplier: Any = 1.0
         if by == "rate":
-            multiplier = rate_at(learning_rate, t)
+            multiplier = rate_at(learning_rate, t, "learning_rate")
         elif first is not None:
-            multiplier = rate_at(learning_rate, t) / first
-        return -multiplier * rate_at(decay, t)
+            multiplier = rate_at(learning_rate, t, "learning_rate") / first
+        return -multiplier * rate_at(decay, t, "weight_decay")
 
     return chain(
         scale_by_adam(**k), scale_by_learning_rate(learning_rate), add_decayed_weights(shrink)

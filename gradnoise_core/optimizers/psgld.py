@@ -4,7 +4,8 @@ from typing import Any
 
 from gradnoise_core import _check
 from gradnoise_core._base import GradientTransformation
-from gradnoise_core._elementwise import Noise, Operands, elementwise, rate_at
+from gradnoise_core._elementwise import Noise, Operands, elementwise
+from gradnoise_core._scalars import rate_at
 from gradnoise_core.optimizers._dialects import resolve
 from gradnoise_core.optimizers.rmsprop import RmsState
 from gradnoise_core.typing import Array, Namespace, Rate, Seed
@@ -81,11 +82,11 @@ def psgld(
     _check.fraction("decay", k["decay"])
     _check.positive("eps", k["eps"])
     _check.positive("drift", k["drift"])
-    _check.finite_at_least("temperature", k["temperature"], 0.0)
-    _check.finite_at_least("initial_accumulator", k["initial_accumulator"], 0.0)
+    _check.finite_at_least("temperature", k["temperature"], 0.0, several=False)
+    _check.finite_at_least("initial_accumulator", k["initial_accumulator"], 0.0, several=False)
 
     def coefficients(t: Any) -> tuple[Any, ...]:
-        step = k["drift"] * rate_at(learning_rate, t)
+        step = k["drift"] * rate_at(learning_rate, t, "learning_rate")
         return step, (2 * k["temperature"] * step) ** 0.5
 
     def kernel(
@@ -101,4 +102,5 @@ def psgld(
         slots=(k["initial_accumulator"],),
         coefficients=coefficients,
         noise=Noise(seed, "psgld"),
+        scale=1,
     )

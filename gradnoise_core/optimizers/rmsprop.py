@@ -33,8 +33,8 @@ def scale_by_rms(
 ) -> GradientTransformation:
     """Return ``v <- rho v + (1 - rho) g**2`` and ``u = g / (sqrt(v) + eps)``; see `rmsprop`."""
     _check.fraction("decay", decay)
-    _check.finite_at_least("eps", eps, 0.0)
-    _check.finite_at_least("initial_accumulator", initial_accumulator, 0.0)
+    _check.finite_at_least("eps", eps, 0.0, several=False)
+    _check.finite_at_least("initial_accumulator", initial_accumulator, 0.0, several=False)
 
     def plain(xp: Namespace, x: Operands) -> tuple[Array, tuple[Array, ...]]:
         v = decay * x.slots[0] + (1 - decay) * (x.g * x.g)

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 from gradnoise_core import _check
 from gradnoise_core._base import GradientTransformation
 from gradnoise_core._dtypes import compute_dtype
-from gradnoise_core._elementwise import Noise, Operands, align, elementwise, rate_at
+from gradnoise_core._elementwise import Noise, Operands, elementwise
+from gradnoise_core._scalars import align, rate_at
 from gradnoise_core._tree_noise import tree_normals
 from gradnoise_core.backend import backend_of
 from gradnoise_core.optimizers._dialects import resolve
@@ -75,8 +76,11 @@ def santa(
 
     Raises
     ------
+    TypeError
+        If `inverse_temperature` is no function.
     ValueError
-        If a number is out of range, or the dialect or scheme unknown.
+        If a number is out of range, or the dialect or scheme unknown; at ``update`` if a
+        schedule returns a number that is.
 
     References
     ----------
@@ -96,14 +100,16 @@ def santa(
         },
     )
     _check_all(learning_rate, k)
+    _check.schedule("inverse_temperature", inverse_temperature, "b_t > 0")
 
     def preconditioner(xp: Namespace, v: Array) -> Array:
         return 1 / xp.sqrt(k["eps"] + xp.sqrt(v))
 
     def coefficients(t: Any) -> tuple[Any, ...]:
-        rate = rate_at(learning_rate, t)
+        rate = rate_at(learning_rate, t, "learning_rate")
         exploring = _exploring(t, k["burn_in"])
-        return rate, rate / inverse_temperature(t), exploring, at_first(t, 1.0, 0.0)
+        b = rate_at(inverse_temperature, t, "inverse_temperature", _positive)
+        return rate, rate / b, exploring, at_first(t, 1.0, 0.0)
 
     def kernel(
         xp: Namespace, x: Operands, rate: Any, heat: Any, exploring: Any, first: Any
@@ -143,12 +149,18 @@ def _check_all(learning_rate: Rate, k: dict[str, Any]) -> None:
     _check.rate("learning_rate", learning_rate)
     _check.fraction("decay", k["decay"])
     _check.positive("eps", k["eps"])
-    _check.finite_at_least("friction", k["friction"], 0.0)
-    _check.finite_at_least("burn_in", k["burn_in"], 0.0)
-    _check.finite_at_least("data_size", k["data_size"], 1.0)
+    _check.finite_at_least("friction", k["friction"], 0.0, several=False)
+    _check.whole("burn_in", k["burn_in"], "It counts steps: 0 for no exploration.")
+    _check.finite_at_least(
+        "data_size", k["data_size"], 1.0, "1 where g is of a mean.", several=False
+    )
     if k["scheme"] not in ("euler", "sss"):
         message = f'`scheme` must be "euler" or "sss", got {k["scheme"]!r}.'
         raise ValueError(message)
+
+
+def _positive(name: str, value: Any, remedy: str) -> None:
+    _check.positive(name, value, remedy, several=True)
 
 
 def _exploring(t: Any, burn_in: int) -> Any:
@@ -161,7 +173,7 @@ def _starts(learning_rate: Rate, friction: float, seed: Seed) -> tuple[Any, Any]
     seeds = _check.seeds(seed)
 
     def scale(leaf: Array) -> Any:
-        rate = rate_at(learning_rate, 0)
+        rate = rate_at(learning_rate, 0, "learning_rate")
         xp = backend_of(leaf).namespace
         return xp.ones_like(leaf, dtype=compute_dtype(leaf, xp)) * align(rate, leaf)
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from gradnoise_core import _check
 from gradnoise_core._base import GradientTransformation
-from gradnoise_core._elementwise import Noise, Operands, elementwise, rate_at
+from gradnoise_core._elementwise import Noise, Operands, elementwise
+from gradnoise_core._scalars import rate_at
 from gradnoise_core.optimizers._dialects import resolve
 from gradnoise_core.optimizers._links import CountState
 from gradnoise_core.typing import Array, Namespace, Rate, Seed
@@ -55,10 +56,10 @@ def sgld(
     k = resolve("sgld", dialect, {"drift": drift, "temperature": temperature})
     _check.rate("learning_rate", learning_rate)
     _check.positive("drift", k["drift"])
-    _check.finite_at_least("temperature", k["temperature"], 0.0)
+    _check.finite_at_least("temperature", k["temperature"], 0.0, several=False)
 
     def coefficients(t: Any) -> tuple[Any, ...]:
-        step = k["drift"] * rate_at(learning_rate, t)
+        step = k["drift"] * rate_at(learning_rate, t, "learning_rate")
         return step, (2 * k["temperature"] * step) ** 0.5
 
     def kernel(
@@ -66,4 +67,6 @@ def sgld(
     ) -> tuple[Array, tuple[Array, ...]]:
         return sigma * x.z - step * x.g, ()
 
-    return elementwise(CountState, kernel, coefficients=coefficients, noise=Noise(seed, "sgld"))
+    return elementwise(
+        CountState, kernel, coefficients=coefficients, noise=Noise(seed, "sgld"), scale=1
+    )

@@ -16,7 +16,7 @@ from gradnoise_core.backend import backend_of
 from gradnoise_core.random._threefry import MASK, signed
 from gradnoise_core.typing import Array, Device, Namespace, Shape
 
-__all__ = ["SMALL", "Block", "block", "contiguous_start", "indices"]
+__all__ = ["SMALL", "Block", "block", "indices", "strides"]
 
 #: Up to this many elements an index fits the low limb.
 SMALL = 1 << 31
@@ -61,21 +61,12 @@ def block(shape: Sequence[int], within: Sequence[int] | None, at: Sequence[Any] 
     return _merge(Block(shape, within, start))
 
 
-def contiguous_start(block: Block) -> int | None:
-    """Return the index of the first element if the elements follow one another, else None."""
-    if not block.shape:
-        return 0
-    if all(n == 1 for n in block.shape[:-1]) and all(isinstance(a, int) for a in block.at):
-        return sum(a * s for a, s in zip(block.at, _strides(block.within), strict=True))
-    return None
-
-
 def indices(block: Block, *, xp: Namespace, device: Device) -> tuple[Any, Array]:
     """Return the index of each element of `block`: (high, low) limbs of its merged shape."""
     small = math.prod(block.within) <= SMALL
     high: Any = 0
     low: Any = 0
-    for axis, stride in enumerate(_strides(block.within)):
+    for axis, stride in enumerate(strides(block.within)):
         position = _position(block, axis, xp=xp, device=device, small=small)
         if small:
             low = low + position[1] * stride
@@ -119,11 +110,12 @@ def _position(
     return _add((0, steps), (signed(at >> 32), signed(at & MASK)))
 
 
-def _strides(within: Shape) -> list[int]:
-    strides = [1] * len(within)
+def strides(within: Shape) -> list[int]:
+    """Return how many elements one step along each axis passes over."""
+    steps = [1] * len(within)
     for axis in range(len(within) - 2, -1, -1):
-        strides[axis] = strides[axis + 1] * within[axis + 1]
-    return strides
+        steps[axis] = steps[axis + 1] * within[axis + 1]
+    return steps
 
 
 def _add(a: tuple[Any, Any], b: tuple[Any, Any]) -> tuple[Any, Any]:

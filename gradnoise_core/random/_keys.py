@@ -119,7 +119,24 @@ def leaf_key(seed: Seed, path: str, step: Step, *, domain: str = "gradient-noise
     >>> leaf_key(0, "layers/0/weight", 1) == leaf_key(0, "layers/0/bias", 1)
     False
     """
-    return fold_in(fold_in(_cached_key(_check.seeds(seed)), leaf_id(path, domain)), step)
+    high, low = folded_words(_check.seeds(seed), path, domain)
+    if isinstance(high, tuple):
+        high, low = np.asarray(high, dtype=np.int32), np.asarray(low, dtype=np.int32)
+    return fold_in(Key(high, low), step)
+
+
+def folded_words(seed: int | tuple[int, ...], path: str, domain: str) -> tuple[Any, Any]:
+    """Return a leaf's key before the step is folded in, as Python ints, or as tuples of R.
+
+    Constants to a compiler, which must not see the hash: see the torch backend.
+    """
+    return _folded_words(seed, path, domain)
+
+
+@functools.lru_cache(maxsize=4096)
+def _folded_words(seed: int | tuple[int, ...], path: str, domain: str) -> tuple[Any, Any]:
+    high, low = fold_in(key(seed), leaf_id(path, domain))
+    return (high, low) if isinstance(high, int) else (tuple(high.tolist()), tuple(low.tolist()))
 
 
 @functools.cache
@@ -127,11 +144,6 @@ def leaf_id(path: str, domain: str) -> int:
     r"""Return the 64-bit big-endian BLAKE2b of ``domain + "\\0" + path`` in UTF-8."""
     text = f"{domain}\0{path}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
-
-
-@functools.cache
-def _cached_key(seed: int | tuple[int, ...]) -> Key:
-    return key(seed)
 
 
 def _at_constant(key: Key, counter: tuple[int, int]) -> tuple[Any, Any]:

@@ -10,10 +10,14 @@ import numpy as np
 from gradnoise_core.backend import Backend, backend_of
 from gradnoise_core.random._keys import Key, device_words, fold_in, key, leaf_id
 from gradnoise_core.random._normal import quantile, standard_normal
+from gradnoise_core.random._runs import Runs
 from gradnoise_core.random._threefry import MASK, threefry
 from gradnoise_core.typing import Array, Device, Seed, Shape, Step
 
-__all__ = ["SMALL", "joined_normals", "leaf_keys", "standard_normals"]
+__all__ = ["SMALL", "joined_normals", "leaf_keys", "some_keys", "standard_normals"]
+
+# A tuple, not a union: torch.compile sees through no union that holds NumPy's types.
+_NUMPYS = (np.ndarray, np.generic)
 
 #: Leaves of up to so many elements are drawn together.
 SMALL = 1 << 14
@@ -34,17 +38,15 @@ def standard_normals(
     """Return the float32 normals of each leaf, with a leading replica axis for R seeds."""
     if not paths:
         return []
-    if backend.opaque_normals is not None and backend.traced(None):
-        return backend.opaque_normals(seed, paths, shapes, step, domain, device)
-    keys = leaf_keys(seed, tuple(paths), step, domain)
+    keys = leaf_keys(seed, tuple(paths), step, domain, backend, device)
     small = [i for i, s in enumerate(shapes) if 0 < math.prod(s) <= SMALL]
     out: dict[int, Array] = {}
     if len(small) > 1:
         sizes = tuple(math.prod(shapes[i]) for i in small)
-        z = joined_normals(_some(keys, small), sizes, backend, device)
+        z = joined_normals(some_keys(keys, small), sizes, backend, device)
         lead, stops = keys.shape[:-1], np.cumsum(sizes).tolist()
         for i, start, stop in zip(small, [0, *stops], stops, strict=False):
-            out[i] = backend.namespace.reshape(z[..., start:stop], (*lead, *shapes[i]))
+            out[i] = _part(z, start, stop, (*lead, *shapes[i]), backend)
     return [
         out[i]
         if i in out
@@ -53,11 +55,23 @@ def standard_normals(
     ]
 
 
+def _part(z: Array, start: int, stop: int, shape: Shape, backend: Backend) -> Array:
+    """Return one leaf's share of normals drawn together."""
+    xp = backend.namespace
+    if not backend.traced(z):
+        return xp.reshape(z[..., start:stop], shape)
+    # Of a slice XLA makes messages between devices, where the leaf that gets it is sharded.
+    index = xp.arange(start, stop, dtype=xp.int32)
+    return xp.reshape(xp.take(z, index, axis=-1), shape)
+
+
 def joined_normals(keys: Key, sizes: tuple[int, ...], backend: Backend, device: Device) -> Array:
     """Return the normals of small leaves one after another, of shape ``(n,)`` or ``(R, n)``.
 
     They are drawn in one array, so that Python's overhead, or a compiler's, is paid once.
     """
+    if backend.draw is not None:
+        return backend.draw(Runs(keys, (0,) * len(sizes), sizes), device, normals=True)
     xp = backend.namespace
     counter, leaf, kept = _placed_layout(sizes, backend, device)
     words = [xp.take(w, leaf, axis=-1) for w in device_words(keys, backend, device)]
@@ -66,8 +80,17 @@ def joined_normals(keys: Key, sizes: tuple[int, ...], backend: Backend, device: 
     return quantile(backend, both if kept is None else xp.take(both, kept, axis=-1))
 
 
-def leaf_keys(seed: Seed, paths: tuple[str, ...], step: Step, domain: str) -> Key:
+def leaf_keys(
+    seed: Seed,
+    paths: tuple[str, ...],
+    step: Step,
+    domain: str,
+    backend: Backend | None = None,
+    device: Device = None,
+) -> Key:
     """Return the keys of all leaves at a step, of shape ``(L,)`` or ``(R, L)``."""
+    if backend is not None and backend.leaf_keys is not None and backend.traced(None):
+        return Key(*backend.leaf_keys(seed, paths, step, domain, device))
     return fold_in(_folded(_hashable(seed), paths, domain), step)
 
 
@@ -89,12 +112,12 @@ def _hashable(seed: Seed) -> int | tuple[int, ...]:
 def _one(keys: Key, i: int) -> Key:
     """Return the key of leaf i; one key that is on the host, as Python ints."""
     high, low = keys.high[..., i], keys.low[..., i]
-    if isinstance(high, np.ndarray | np.generic) and high.ndim == 0:
+    if isinstance(high, _NUMPYS) and high.ndim == 0:
         return Key(int(high) & MASK, int(low) & MASK)
     return Key(high, low)
 
 
-def _some(keys: Key, which: Sequence[int]) -> Key:
+def some_keys(keys: Key, which: Sequence[int]) -> Key:
     """Return the keys of some leaves."""
     if len(which) == keys.shape[-1]:
         return keys
@@ -113,7 +136,8 @@ _PLACED: dict[Any, Layout] = {}
 
 def _placed_layout(sizes: tuple[int, ...], backend: Backend, device: Device) -> Layout:
     """Return `_layout` on a device, kept there if the backend allows."""
-    found = _PLACED.get((sizes, backend.name, device)) if backend.constants else None
+    place = sizes, backend.name, str(device)  # CuPy's devices cannot be hashed
+    found = _PLACED.get(place) if backend.constants else None
     if found is None:
         counter, leaf, kept = (
             None if part is None else backend.from_host(part, device=device)
@@ -123,7 +147,7 @@ def _placed_layout(sizes: tuple[int, ...], backend: Backend, device: Device) -> 
         if backend.constants and not backend.traced(None):
             if len(_PLACED) >= KEPT:
                 _PLACED.clear()
-            _PLACED[sizes, backend.name, device] = found
+            _PLACED[place] = found
     return found
 
 

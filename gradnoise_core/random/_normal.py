@@ -148,7 +148,7 @@ def quantile_table() -> tuple[Any, Any]:
     return values[0], values[1]
 
 
-_TABLES: dict[tuple[str, Device], tuple[Array, Array]] = {}
+_TABLES: dict[tuple[str, str], tuple[Array, Array]] = {}
 
 
 def _table_on(backend: Backend, device: Device) -> tuple[Array, Array]:
@@ -156,8 +156,9 @@ def _table_on(backend: Backend, device: Device) -> tuple[Array, Array]:
     if not backend.constants:
         a, b = (backend.from_host(column, device=device) for column in quantile_table())
         return a, b
-    found = _TABLES.get((backend.name, device))
+    place = backend.name, str(device)  # CuPy's devices cannot be hashed
+    found = _TABLES.get(place)
     if found is None:
         a, b = (backend.from_host(column, device=device) for column in quantile_table())
-        found = _TABLES[backend.name, device] = (a, b)
+        found = _TABLES[place] = (a, b)
     return found

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from gradnoise_core.backend import Backend, backend_for
-from gradnoise_core.random._counters import Block, block, contiguous_start, indices
+from gradnoise_core.random._counters import Block, block, indices
 from gradnoise_core.random._keys import Key, device_words
-from gradnoise_core.random._threefry import MASK, signed, threefry
+from gradnoise_core.random._runs import runs_of_block
+from gradnoise_core.random._threefry import MASK, threefry
 from gradnoise_core.typing import Array, Device, Namespace, Shape
 
 __all__ = ["draw", "words"]
@@ -75,40 +76,38 @@ def draw(
     where: Block,
     backend: Backend,
     device: Device,
-    transform: Callable[[Array], Array] = lambda words: words,
+    transform: Callable[[Array], Array] | None = None,
 ) -> Array:
-    """Return ``transform(words)`` of a block, drawn in the way that suits the backend.
+    """Return the words of a block, or their normals, drawn in the way that suits the backend.
 
-    `transform` maps an int32 array to an array of the same shape.
+    `transform` is the function from words to normals of the same shape; None for words.
     """
     xp = backend.namespace
+    runs = runs_of_block(key, where, backend, device) if backend.draw is not None else None
+    if runs is not None and backend.draw is not None:
+        out = backend.draw(runs, device, normals=transform is not None)
+        return xp.reshape(out, (*key.shape, *shape))
+    words = _one_by_one(_beside(key, where, backend, device), where, backend, device)
+    return xp.reshape(words if transform is None else transform(words), (*key.shape, *shape))
+
+
+def _beside(key: Key, where: Block, backend: Backend, device: Device) -> tuple[Any, ...]:
+    """Return the words of the key, shaped to meet the axes of the block."""
     keys = device_words(key, backend, device)
-    if key.shape:
-        keys = tuple(xp.reshape(k, (*key.shape, *(1,) * max(len(where.shape), 1))) for k in keys)
-    start, step = contiguous_start(where), backend.block(device)
-    if where.size == 0:
-        out = transform(xp.zeros(0, dtype=xp.int32, device=device))
-    elif start is not None and step is not None:
-        out = _in_order(keys, start, where.size, step, backend, device, transform)
-    else:
-        out = _one_by_one(keys, where, backend, device, transform)
-    return xp.reshape(out, (*key.shape, *shape))
+    if not key.shape:
+        return keys
+    ones = (1,) * max(len(where.shape), 1)
+    return tuple(backend.namespace.reshape(k, (*key.shape, *ones)) for k in keys)
 
 
-def _one_by_one(
-    keys: tuple[Any, ...],
-    where: Block,
-    backend: Backend,
-    device: Device,
-    transform: Callable[[Array], Array],
-) -> Array:
-    """Let each element compute its own block: what a compiler fuses and shards best."""
+def _one_by_one(keys: tuple[Any, ...], where: Block, backend: Backend, device: Device) -> Array:
+    """Let each element compute its own block: the definition, and what a compiler shards best."""
     xp = backend.namespace
+    if where.size == 0:
+        return xp.zeros((*_lead(keys), 0), dtype=xp.int32, device=device)
     longest = max(range(len(where.shape)), key=where.shape.__getitem__, default=0)
     if where.shape and where.shape[longest] > LONGEST:
-        parts = [
-            _one_by_one(keys, part, backend, device, transform) for part in _halves(where, longest)
-        ]
+        parts = [_one_by_one(keys, part, backend, device) for part in _halves(where, longest)]
         return xp.concat(parts, axis=longest - len(where.shape))
     if not where.shape:
         where = Block((1,), (1,), (0,))
@@ -118,7 +117,11 @@ def _one_by_one(
     else:
         counter = ((high >> 1) & (MASK >> 1), ((low >> 1) & (MASK >> 1)) | (high << 31))
     first, second = (backend.threefry or threefry)((keys[0], keys[1]), counter)
-    return transform(xp.where((low & 1) == 0, first, second))
+    return xp.where((low & 1) == 0, first, second)
+
+
+def _lead(keys: tuple[Any, ...]) -> Shape:
+    return () if isinstance(keys[0], int) else tuple(keys[0].shape[:1])
 
 
 def _halves(where: Block, axis: int) -> Iterator[Block]:
@@ -127,40 +130,3 @@ def _halves(where: Block, axis: int) -> Iterator[Block]:
         shape, at = list(where.shape), list(where.at)
         shape[axis], at[axis] = n, at[axis] + offset
         yield Block(tuple(shape), where.within, tuple(at))
-
-
-def _in_order(
-    keys: tuple[Any, ...],
-    start: int,
-    n: int,
-    step: int,
-    backend: Backend,
-    device: Device,
-    transform: Callable[[Array], Array],
-) -> Array:
-    """Compute each block once, for elements that follow one another, a cache-full at a time."""
-    xp = backend.namespace
-    lead: Shape = tuple(keys[0].shape[:-1]) if not isinstance(keys[0], int) else ()
-    out = None
-    for begin, end in _parts(start, start + n, step):
-        first, last = begin >> 1, (end + 1) >> 1
-        low = xp.arange(last - first, dtype=xp.int32, device=device) + signed(first & MASK)
-        pair = (backend.threefry or threefry)(
-            (keys[0], keys[1]), (signed((first >> 32) & MASK), low)
-        )
-        both = xp.reshape(xp.stack(pair, axis=-1), (*lead, 2 * (last - first)))
-        part = transform(both[..., begin - 2 * first : end - 2 * first])
-        if end - begin == n:
-            return part
-        if out is None:
-            out = xp.empty((*lead, n), dtype=part.dtype, device=device)
-        out[..., begin - start : end - start] = part
-    return out
-
-
-def _parts(start: int, stop: int, step: int) -> Iterator[tuple[int, int]]:
-    """Cut [start, stop) at multiples of `step`, a power of two, so none crosses 2**33."""
-    while start < stop:
-        end = min(stop, (start // step + 1) * step)
-        yield start, end
-        start = end

@@ -94,8 +94,14 @@ def load(
     except FileNotFoundError:
         message = f"{path} does not exist: there is nothing to resume. Run without --resume."
         raise CheckpointError(message) from None
-    except Exception as error:
-        message = f"{path} cannot be read as a checkpoint ({error}). Run without --resume."
+    except OSError as error:
+        message = f"{path} cannot be read ({error.strerror or error}). Run without --resume."
+        raise CheckpointError(message) from error
+    except Exception as error:  # NumPy's own advice is to load pickles, which runs what is in them
+        message = (
+            f"{path} cannot be read as a checkpoint: it must be an archive of plain arrays that "
+            "this command wrote, and is damaged or another file. Run without --resume."
+        )
         raise CheckpointError(message) from error
     _check_settings(path, about, settings)
     restored = {

@@ -90,58 +90,6 @@ def test_take_is_that_of_the_definition(library: Library, shape: tuple[int, ...]
         assert np.array_equal(found, table[indices])
 
 
-def _kernel(x: Any, y: Any, scale: Any, offset: Any) -> tuple[Any, Any]:
-    return x * scale + y, y - x * offset
-
-
-class TestElementwise:
-    # NumPy works in pieces of 2**14 where a leaf is longer than two of them.
-    SHAPES = ((), (0,), (7,), (200, 200), (2**15,), (2**15 + 1,), (3, 2**14))
-
-    @pytest.mark.parametrize("shape", SHAPES)
-    @pytest.mark.parametrize("dtype", ["float32", "float64"])
-    def test_is_that_of_the_definition(
-        self, library: Library, shape: tuple[int, ...], dtype: str
-    ) -> None:
-        random = np.random.default_rng(1)
-        x, y = (random.standard_normal(shape).astype(dtype) for _ in range(2))
-        given = library.array(x, dtype), library.array(y, dtype)
-        made = library.backend.elementwise(_kernel, given, (2.0, 0.5))
-        defined = plain(library).elementwise(_kernel, given, (2.0, 0.5))
-        assert len(made) == 2
-        for a, b in zip(made, defined, strict=True):
-            assert a.dtype == b.dtype
-            assert tuple(a.shape) == shape
-            assert np.array_equal(library.backend.to_numpy(a), library.backend.to_numpy(b))
-        assert np.array_equal(library.numpy(given[0]), x)
-
-    def test_of_one_scalar_a_replica(self, library: Library) -> None:
-        x = np.random.default_rng(2).standard_normal((3, 2**14)).astype(np.float32)
-        rates = library.array([[0.5], [1.0], [2.0]])
-        found, _ = library.backend.elementwise(
-            _kernel, (library.array(x), library.array(x)), (rates, 0.5)
-        )
-        expected = x * np.asarray([[0.5], [1.0], [2.0]], dtype=np.float32) + x
-        assert np.allclose(library.numpy(found), expected, rtol=1e-6, atol=0)
-
-    @pytest.mark.parametrize("layout", ["Fortran", "strided", "mixed"])
-    def test_of_leaves_that_do_not_lie_in_order(self, layout: str) -> None:
-        from gradnoise_backends.numpy import backend
-
-        random = np.random.default_rng(3)
-        x, y = (random.standard_normal((300, 200)).astype(np.float32) for _ in range(2))
-        wide = np.zeros((300, 400), dtype=np.float32)
-        wide[:, ::2] = x
-        views = {
-            "Fortran": (np.asfortranarray(x), np.asfortranarray(y)),
-            "strided": (wide[:, ::2], y),
-            "mixed": (x, np.asfortranarray(y)),
-        }[layout]
-        found = backend.elementwise(_kernel, views, (2.0, 0.5))
-        for a, b in zip(found, _kernel(x, y, 2.0, 0.5), strict=True):
-            assert np.array_equal(a, b)
-
-
 class TestJit:
     def test_computes_the_same(self) -> None:
         for name in registered():
@@ -187,14 +135,6 @@ def test_synchronize_returns_when_the_value_is_there(library: Library) -> None:
     array = library.array([1.0]) + 1
     library.backend.synchronize(array)
     assert library.numpy(array).tolist() == [2.0]
-
-
-def test_pieces_are_powers_of_two(library: Library) -> None:
-    piece = library.backend.block(library.device)
-    if piece is None:
-        pytest.skip(f"{library.name} draws a leaf at once")
-    # Pieces end at multiples of their size, so that none crosses a border of the counter.
-    assert piece in [2**k for k in range(1, 31)]
 
 
 def test_a_backend_changes_by_replacement_alone(library: Library) -> None:

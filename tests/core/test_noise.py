@@ -1,11 +1,15 @@
 """Gradient and weight noise: the exact law, which element gets what, replicas, refusals."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from libraries import Library
+from strategies import SEEDS, STEPS, shapes
 
 import gradnoise_core as gn
 from gradnoise_core.noise import NoiseState
@@ -100,6 +104,39 @@ class Pair(NamedTuple):
     second: Any
 
 
+#: Other leaves beside "w", whose names sort before and after it, and their few shapes (for JAX).
+OTHERS = st.dictionaries(
+    st.sampled_from(["a", "v", "w0", "z", "layers"]),
+    st.recursive(
+        st.sampled_from([(), (2,), (0,), (40, 3)]),
+        lambda leaf: st.lists(leaf, max_size=2),
+        max_leaves=3,
+    ),
+    max_size=3,
+)
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=SEEDS, t=STEPS, others=OTHERS, order=st.booleans())
+def test_any_other_leaves_change_no_leafs_noise(
+    library: Library, seed: int, t: int, others: dict[str, Any], order: bool
+) -> None:
+    noise = gn.add_gradient_noise(0.1, seed=seed)
+
+    def zeros(shape: Any) -> Any:
+        if isinstance(shape, list):
+            return [zeros(s) for s in shape]
+        return library.array(np.zeros(shape))
+
+    def of(tree: Any) -> Any:
+        return library.numpy(noise.update(tree, NoiseState(t))[0]["w"])
+
+    mine, theirs = {"w": zeros((4, 3))}, {k: zeros(s) for k, s in others.items()}
+    alone = of(mine)
+    np.testing.assert_array_equal(of({**mine, **theirs} if order else {**theirs, **mine}), alone)
+    assert np.any(alone != 0)
+
+
 def test_other_leaves_change_no_leafs_noise(library: Library) -> None:
     """Adding, removing, renaming, reordering or reshaping others leaves every bit where it was."""
     noise = gn.add_gradient_noise(0.1, seed=6)
@@ -139,17 +176,17 @@ def test_the_container_does_not_matter_but_the_path_does(library: Library) -> No
     assert np.all(library.numpy(as_list[0]) != library.numpy(as_list[1]))
 
 
-SEEDS = [9, 5, 2**64 - 1, 0, 2**32, 10]
+REPLICAS = [9, 5, 2**64 - 1, 0, 2**32, 10]
 
 
 def test_replica_r_is_the_solo_run_with_seed_r_to_the_bit(library: Library) -> None:
     etas = [0.0, 0.1, 0.2, 0.0, 3.0, 0.0]
     shapes = {"w": (3, 2), "b": (7,), "s": (), "big": (20_000,)}
     rng = np.random.default_rng(1)
-    grads = {k: rng.standard_normal((len(SEEDS), *s)) for k, s in shapes.items()}
-    together = gn.add_gradient_noise(etas, seed=SEEDS)
+    grads = {k: rng.standard_normal((len(REPLICAS), *s)) for k, s in shapes.items()}
+    together = gn.add_gradient_noise(etas, seed=REPLICAS)
     out, _ = together.update({k: library.array(g) for k, g in grads.items()}, NoiseState(2))
-    for r, (seed, eta) in enumerate(zip(SEEDS, etas, strict=True)):
+    for r, (seed, eta) in enumerate(zip(REPLICAS, etas, strict=True)):
         alone = gn.add_gradient_noise(eta, seed=seed)
         solo, _ = alone.update({k: library.array(g[r]) for k, g in grads.items()}, NoiseState(2))
         for k in shapes:
@@ -196,6 +233,53 @@ def test_memory_layout_does_not_matter(library: Library) -> None:
     for other in (turned, every_other):
         got = library.numpy(noise.update(other, NoiseState(0))[0])
         np.testing.assert_array_equal(got, expected)
+
+
+#: The same elements in another layout: of what memory, and how it is looked at.
+LAYOUTS: dict[str, Callable[[Any], Any]] = {
+    "C": lambda g: np.ascontiguousarray(g),
+    "F": lambda g: np.asfortranarray(g),
+    "strided": lambda g: np.repeat(g, 2, axis=-1)[..., ::2] if g.ndim else g,
+    "reversed": lambda g: np.ascontiguousarray(g[::-1])[::-1] if g.ndim else g,
+}
+
+
+def laid_out(library: Library, g: Any, layout: str) -> Any:
+    """Return g in a layout; torch has no negative strides, and so none that is reversed."""
+    made = LAYOUTS[layout](g)
+    if library.name == "numpy":
+        return made
+    if layout == "F" and g.ndim:
+        return library.array(g.T.copy(), str(g.dtype)).permute(*reversed(range(g.ndim)))
+    if layout == "strided" and g.ndim:
+        return library.array(np.repeat(g, 2, axis=-1), str(g.dtype))[..., ::2]
+    return library.array(np.ascontiguousarray(made), str(g.dtype))
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    shape=shapes(most=3, longest=6),
+    dtype=st.sampled_from(["float16", "float32", "float64"]),
+    layout=st.sampled_from(sorted(LAYOUTS)),
+    seed=SEEDS,
+    t=STEPS,
+)
+def test_any_shape_dtype_and_layout_gets_the_noise_of_its_elements(
+    library: Library, shape: tuple[int, ...], dtype: str, layout: str, seed: int, t: int
+) -> None:
+    """The definition in plain NumPy: sum in the compute dtype, in row-major order, round once."""
+    if library.name not in ("numpy", "torch"):
+        pytest.skip("layouts are NumPy's and torch's to choose")
+    g = np.asarray(np.random.default_rng(3).standard_normal(shape)).astype(dtype)
+    given_ = laid_out(library, g, layout)
+    out, _ = gn.add_gradient_noise(0.3, 0.55, seed=seed).update({"w": given_}, NoiseState(t))
+    wide = np.float64 if dtype == "float64" else np.float32
+    z = standard_normal(leaf_key(seed, "w", t), shape).astype(wide)
+    sigma = wide(math.sqrt(0.3 / (1 + t) ** 0.55))
+    expected = (g.astype(wide) + sigma * z).astype(dtype)
+    assert out["w"].dtype == given_.dtype
+    np.testing.assert_array_equal(library.numpy(out["w"]), expected)
+    np.testing.assert_array_equal(library.numpy(given_), g)
 
 
 def test_non_finite_gradients_pass(library: Library) -> None:

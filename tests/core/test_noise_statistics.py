@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from libraries import Library
 from scipy import stats
@@ -179,6 +179,29 @@ def test_noise_is_independent_over(
     assert correlation_p(a, b) > ALPHA
     assert correlation_p(a[1:], b[:-1]) > ALPHA
     assert correlation_p(a[::2], b[1::2]) > ALPHA
+    assert correlation_p(a * a - 1, b * b - 1) > ALPHA
+
+
+#: Settings near one another, to draw pairs from: what a weak key schedule would confuse.
+SETTINGS = st.fixed_dictionaries(
+    {
+        "path": st.sampled_from(["w", "w ", "layers/0", "layers/1", "0", ""]),
+        "t": st.one_of(st.integers(0, 3), STEPS),
+        "seed": st.one_of(st.integers(0, 3), SEEDS),
+        "domain": st.sampled_from(["gradient-noise", "weight-noise"]),
+    }
+)
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@given(one=SETTINGS, other=SETTINGS)
+def test_noise_of_any_two_settings_is_independent(
+    library: Library, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    assume(one != other)
+    a, b = of(library, **one), of(library, **other)
+    assert correlation_p(a, b) > ALPHA
+    assert correlation_p(a[1:], b[:-1]) > ALPHA
     assert correlation_p(a * a - 1, b * b - 1) > ALPHA
 
 

@@ -1,6 +1,7 @@
 """A bad input is refused at the door: the argument, the rule, the value, the path, the remedy."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,119 @@ def test_an_unknown_dialect_is_refused_with_the_known_ones(name: str) -> None:
         ValueError, match=f"`dialect` of {name} must be one of {known}, got 'caffe'"
     ):
         getattr(gn, name)(0.1, dialect="caffe")
+
+
+@pytest.mark.parametrize("value", [-1.0, -1, math.nan, math.inf, "x"], ids=str)
+@pytest.mark.parametrize("name", DIALECTS)
+def test_a_schedule_that_returns_no_rate_is_refused(
+    library: Library, name: str, value: Any
+) -> None:
+    """At the step that it does, though not before."""
+    optimizer = getattr(gn, name)(lambda t: value if t == 3 else 0.1)
+    params = {"w": library.array(np.ones(2))}
+    state = optimizer.init(params)
+    for _ in range(3):
+        _, state = optimizer.update(params, state, params)
+    message = rf"`learning_rate\(3\)` must be a finite number >= 0, got {value!r}\. The sch"
+    with pytest.raises(ValueError, match=message):
+        optimizer.update(params, state, params)
+
+
+@pytest.mark.parametrize("rate", [[0.1, -0.2], np.asarray([0.1, math.nan])], ids=["list", "array"])
+def test_a_schedule_is_checked_replica_by_replica(library: Library, rate: Any) -> None:
+    optimizer = gn.sgd(lambda t: rate)
+    grads = {"w": library.array(np.ones((2, 3)))}
+    with pytest.raises(ValueError, match=r"`learning_rate\(0\)` .*got array\(\[ ?0\.1, "):
+        optimizer.update(grads, optimizer.init(grads))
+
+
+def test_a_schedule_that_returns_a_negative_constant_is_refused_where_it_is_traced() -> None:
+    jax = pytest.importorskip("jax")
+    optimizer = gn.sgd(lambda t: -1.0)
+    grads = {"w": jax.numpy.ones(2)}
+    with pytest.raises(ValueError, match=r"`learning_rate\(t\)` must be .*got -1\.0"):
+        jax.jit(optimizer.update)(grads, optimizer.init(grads))
+
+
+@pytest.mark.parametrize("value", [-0.1, math.nan])
+@pytest.mark.parametrize("options", [{}, {"decoupled_weight_decay": True}], ids=["L2", "decoupled"])
+def test_a_schedule_that_returns_no_decay_is_refused(
+    library: Library, options: dict[str, Any], value: float
+) -> None:
+    optimizer = gn.adam(0.1, weight_decay=lambda t: value, **options)
+    params = {"w": library.array(np.ones(2))}
+    with pytest.raises(ValueError, match=r"`weight_decay\(0\)` must be a finite number >= 0"):
+        optimizer.update(params, optimizer.init(params), params)
+
+
+def test_decayed_weights_may_shrink_but_not_by_a_nan(library: Library) -> None:
+    params = {"w": library.array(np.ones(2))}
+    shrink = gn.add_decayed_weights(lambda t: -0.5)
+    out, _ = shrink.update(params, shrink.init(params), params)
+    np.testing.assert_array_equal(library.numpy(out["w"]), 0.5)
+    wrong = gn.add_decayed_weights(lambda t: math.nan)
+    with pytest.raises(ValueError, match=r"`weight_decay\(0\)` must be a finite number, got nan"):
+        wrong.update(params, wrong.init(params), params)
+
+
+@pytest.mark.parametrize("value", [-1, 0.0, math.nan], ids=str)
+def test_an_inverse_temperature_that_is_not_above_0_is_refused(
+    library: Library, value: float
+) -> None:
+    optimizer = gn.santa(0.1, inverse_temperature=lambda t: value)
+    params = {"w": library.array(np.ones(2))}
+    with pytest.raises(
+        ValueError, match=rf"`inverse_temperature\(0\)` must be a number > 0, got {value}"
+    ):
+        optimizer.update(params, optimizer.init(params), params)
+
+
+def test_an_inverse_temperature_that_is_no_function_is_refused() -> None:
+    message = r"`inverse_temperature` must be a function of the step.*got 1\.0.*constant"
+    with pytest.raises(TypeError, match=message):
+        gn.santa(0.1, inverse_temperature=1.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [2.5, -1, math.inf])
+def test_a_burn_in_that_counts_no_steps_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match=rf"`burn_in` must be a whole number >= 0, got {value}\."):
+        gn.santa(0.1, burn_in=value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("several", [[0.5, 0.6], (0.5,), np.asarray([0.5, 0.6])], ids=repr)
+@pytest.mark.parametrize(
+    ("name", "make_it"),
+    {
+        "max_norm": lambda x: gn.clip_by_global_norm(x),
+        "max_value": lambda x: gn.clip_by_value(x),
+        "gamma": lambda x: gn.schedules.annealed(0.1, x),
+        "momentum": lambda x: gn.momentum(0.1, momentum=x),
+        "b1": lambda x: gn.adam(0.1, b1=x),
+        "eps": lambda x: gn.adam(0.1, eps=x),
+        "temperature": lambda x: gn.sgld(0.1, temperature=x),
+        "drift": lambda x: gn.psgld(0.1, drift=x),
+    }.items(),
+)
+def test_several_numbers_are_refused_where_one_is_wanted(
+    name: str, make_it: Any, several: Any
+) -> None:
+    with pytest.raises(ValueError, match=rf"`{name}` must be .*Pass one number, the same for all"):
+        make_it(several)
+
+
+REMEDIES: dict[str, tuple[Callable[[], Any], str]] = {
+    "fraction": (lambda: gn.adam(0.1, b1=1.0), r"got 1\.0\. 0 remembers nothing"),
+    "positive": (lambda: gn.sgld(0.1, drift=0.0), r"got 0\.0\. Pass one above 0"),
+    "finite": (lambda: gn.add_decayed_weights(math.inf), r"got inf\. Pass one that is neither"),
+    "at least": (lambda: gn.adam(0.1, eps=-1.0), r"got -1\.0\. The smallest.* is 0"),
+}
+
+
+@pytest.mark.parametrize("rule", REMEDIES)
+def test_a_refusal_names_the_remedy(rule: str) -> None:
+    refused, message = REMEDIES[rule]
+    with pytest.raises(ValueError, match=message):
+        refused()
 
 
 def test_an_unknown_optimizer_is_refused() -> None:

@@ -84,7 +84,7 @@ def test_under_jit() -> None:
 
 def test_leaves_too_large_to_be_drawn_together(library: Library) -> None:
     # Around the number of elements that are drawn at once, with small leaves among them.
-    piece = library.backend.block(library.device) or 2**10
+    piece = 2**14
     sizes = [(3,), (piece - 1,), (piece,), (piece + 1,), (2 * piece + 3,), (2,)]
     paths = [f"w{i}" for i in range(len(sizes))]
     assert_same(together(library, 5, paths, sizes, 1), apart(5, paths, sizes, 1))

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import reference_stream
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from libraries import Library
 from strategies import Box, boxes, evaluate
 
@@ -241,6 +242,26 @@ class TestStandardNormal:
         assert found.dtype == np.float32
         assert found.shape == box.shape
         assert np.array_equal(found, expected)
+
+    @settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+    @given(box=boxes(most=3, longest=5), dtype=st.sampled_from(["float16", "float32", "float64"]))
+    def test_of_any_dtype_a_block_is_a_slice_of_the_whole(
+        self, library: Library, box: Box, dtype: str
+    ) -> None:
+        wanted = getattr(library.xp, dtype, None)
+        if wanted is None:
+            pytest.skip(f"{library.name} has no {dtype}")
+        here: dict[str, Any] = {"xp": library.xp, "dtype": wanted, "device": library.device}
+        whole, part = evaluate(
+            library,
+            lambda: [
+                standard_normal(KEY, box.within, **here),
+                standard_normal(KEY, box.shape, within=box.within, at=box.at, **here),
+            ],
+        )
+        assert part.dtype == whole.dtype == np.dtype(dtype)
+        where = tuple(slice(a, a + n) for a, n in zip(box.at, box.shape, strict=True))
+        assert np.array_equal(part, whole[where])
 
     def test_is_float32_numpy_by_default(self) -> None:
         found = standard_normal(KEY, (3,))

@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 import optree
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from libraries import Library
 from optimizer_cases import DIALECT_ROWS, make
+from strategies import SEEDS
 
 import gradnoise_core as gn
 
@@ -95,6 +98,20 @@ def test_resuming_at_any_step_equals_never_stopping(
 
 def test_resuming_a_noisy_run_at_any_step_equals_never_stopping(library: Library) -> None:
     check(library, lambda: gn.noisy(gn.adam(0.1), 0.1, clip=1.0, seed=11), range(STEPS))
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    row=st.sampled_from(DIALECT_ROWS),
+    seed=SEEDS,
+    eta=st.floats(1e-6, 1.0),
+    gamma=st.floats(0.0, 1.0),
+    stop=st.integers(0, STEPS - 1),
+)
+def test_resuming_any_noisy_run_at_any_step_equals_never_stopping(
+    library: Library, row: tuple[str, str], seed: int, eta: float, gamma: float, stop: int
+) -> None:
+    check(library, lambda: gn.noisy(make(*row), eta, gamma, clip=1.0, seed=seed), [stop])
 
 
 def test_a_checkpoint_without_the_count_is_noticed(library: Library) -> None:

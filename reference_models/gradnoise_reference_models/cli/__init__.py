@@ -3,6 +3,7 @@
 import click
 
 from gradnoise_reference_models.cli.backends import backends
+from gradnoise_reference_models.cli.bench import bench
 from gradnoise_reference_models.cli.data import data
 from gradnoise_reference_models.cli.reproduce import reproduce
 
@@ -16,5 +17,6 @@ def cli() -> None:
 
 
 cli.add_command(backends)
+cli.add_command(bench)
 cli.add_command(data)
 cli.add_command(reproduce)

@@ -39,13 +39,21 @@ def choose(name: str) -> Backend:
     return found.backend
 
 
-def choose_device(backend: Backend, name: str | None) -> Device:
-    """Return a backend's device by name, or fail with the names that there are."""
+def choose_device(backend: Backend, name: str | None) -> tuple[str | None, Device]:
+    """Return a backend's device by name, with its full name; or fail with the names there are.
+
+    A name without a number, as in cuda, means the first device of that kind.
+    """
+    if name is None:
+        return None, None
     devices = backend.devices()
-    if name is not None and name not in devices:
+    found = name if name in devices else None
+    if found is None and ":" not in name:
+        found = next((full for full in devices if full.startswith(f"{name}:")), None)
+    if found is None:
         message = f"--device of {backend.name} must be one of {', '.join(devices)}, got {name}."
         raise click.ClickException(message)
-    return None if name is None else devices[name]
+    return found, devices[found]
 
 
 def _look(name: str) -> Installed:

@@ -11,6 +11,7 @@ import optree
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from threadpoolctl import threadpool_limits
 
 from gradnoise_core.backend import Backend
 from gradnoise_reference_models.cli._backends import Installed, installed
@@ -66,9 +67,11 @@ def _trajectory(
     trainer = settings.trainer(backend, compiled=compiled)
     ticks = [time.perf_counter()]
     state = settings.start(trainer)
-    for now, loss in itertools.islice(trainer.steps(state, settings.epochs), steps):
-        backend.synchronize(loss)
-        state = now
-        ticks.append(time.perf_counter())
+    # As in training: matrices this small are not worth sharing among threads.
+    with threadpool_limits(limits=1):
+        for now, loss in itertools.islice(trainer.steps(state, settings.epochs), steps):
+            backend.synchronize(loss)
+            state = now
+            ticks.append(time.perf_counter())
     leaves = [backend.to_numpy(x) for x in optree.tree_leaves(state.params)]
     return leaves, ticks[1] - ticks[0], statistics.median(np.diff(ticks[1:]))

@@ -34,7 +34,11 @@ _STEPS = ", ".join(f"{n:,} on {name}" for name, n in DEFAULT_STEPS.items())
 @click.option(
     "--runs", type=click.IntRange(1), default=1, show_default=True, help="Restarts of each setting."
 )
-@click.option("--steps", type=click.IntRange(1), help=f"Steps of training; by default {_STEPS}.")
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    help=f"Steps of training, rounded up to whole epochs; by default {_STEPS}.",
+)
 @click.option(
     "--batch-size",
     type=click.IntRange(1),
@@ -52,7 +56,9 @@ _STEPS = ", ".join(f"{n:,} on {name}" for name, n in DEFAULT_STEPS.items())
     show_default=True,
     help="The array library; all compares every installed one on a short run.",
 )
-@click.option("--device", help="Such as cuda:0; the backend's own default otherwise.")
+@click.option(
+    "--device", help="Such as cuda (the first one) or cuda:1; the backend's own default otherwise."
+)
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float64"]),
