@@ -73,7 +73,7 @@ def _jax(place: Place, work: Work) -> Call:
     def add(key: Any, grads: Any) -> Any:
         next_key, *keys = jax.random.split(key, 1 + work.leaves)
         noisy = {
-            name: g + sigma(0) * jax.random.normal(k, g.shape)
+            name: g + sigma(0) * jax.random.normal(k, g.shape, g.dtype)
             for (name, g), k in zip(grads.items(), keys, strict=True)
         }
         return noisy, next_key

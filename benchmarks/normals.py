@@ -65,7 +65,7 @@ def _jax(implementation: str, place: Place, work: Work) -> Call:
     import jax
 
     key, steps = jax.random.key(0, impl=implementation), itertools.count()
-    draw = jax.jit(lambda t: jax.random.normal(jax.random.fold_in(key, t), (work.size,)))
+    draw = jax.jit(lambda t: jax.random.normal(jax.random.fold_in(key, t), (work.size,), "float32"))
     return lambda: draw(next(steps))
 
 

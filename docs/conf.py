@@ -5,6 +5,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for benchmarks
 
 project = "gradnoise-core"
 author = "The gradnoise-core developers"
@@ -20,6 +21,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     # Ours, in _ext.
+    "benchmark_table",
     "command_help",
     "dialect_table",
     "mathml",

@@ -42,6 +42,7 @@ PUBLIC: dict[str, list[str]] = {
     "gradnoise_core.backend": [
         "GROUP",
         "Backend",
+        "Sharding",
         "TreeFunctions",
         "backend_for",
         "backend_of",

@@ -69,7 +69,7 @@ class BenchmarkTable(SphinxDirective):
         if "section" in self.options:
             table = table.of(self.options["section"])
         if not table.rows and kind != "not-measured":
-            _logger.warning("The table %s is empty", kind, location=self.get_location())
+            return [nodes.paragraph("", "Not measured in the run that is recorded.")]
         return _table(table)
 
 
