@@ -14,7 +14,7 @@ from libraries import Library
 
 from gradnoise_core import backend as module
 from gradnoise_core.backend import GROUP, Backend, backend_for, backend_of, registered
-from gradnoise_core.random import key, standard_normal
+from gradnoise_core.random import _leaves, _normal, key, standard_normal
 
 ROOT = Path(__file__).parents[2]
 FRAMEWORKS = ("torch", "jax", "cupy", "optax", "keras", "tensorflow", "array_api_strict", "equinox")
@@ -163,3 +163,27 @@ class TestImports:
         (tmp_path / f"{framework}.py").write_text("")
         code = f"sys.path.insert(0, {str(tmp_path)!r}); import gradnoise_core, {framework}"
         assert _loaded(code) - LOADED == {framework}
+
+
+def test_devices_need_not_be_hashable() -> None:
+    """CuPy's are not."""
+
+    class Device:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __repr__(self) -> str:
+            return "<odd device 0>"
+
+    odd = Backend(
+        name="odd", namespace=np, device=lambda _: Device(), asarray=lambda a, _: np.asarray(a)
+    )
+    words = np.arange(-3, 3, dtype=np.int32)
+    plain = Backend(name="numpy", namespace=np)
+    expected = _normal.defined_quantile(plain, words)
+    assert np.array_equal(_normal.defined_quantile(odd, words), expected)
+    keys = _leaves.leaf_keys(1, ("a", "b"), 0, "d")
+    drawn = [
+        _leaves.joined_normals(keys, (3, 2), backend, device)
+        for backend, device in ((odd, Device()), (plain, None))
+    ]
+    assert np.array_equal(drawn[0], drawn[1])
