@@ -134,6 +134,9 @@ class Backend:
     draw : callable, optional
         ``(runs, device, *, normals) -> array of shape (n,) or (R, n)``: the int32 words, or the
         float32 normals, of `gradnoise_core.random._runs.Runs`, bit for bit the definition's.
+    draw_leaf : callable, optional
+        ``(key words, shape, block, device, *, normals, step) -> array or None``: the words or the
+        normals of one leaf, for a compiler that needs another form; None for the definition.
     threefry : callable, optional
         ``(key, counter) -> words``: equal to the definition's cipher, bit for bit, and faster.
     quantile : callable, optional
@@ -163,6 +166,7 @@ class Backend:
     synchronize: Callable[[Any], Any] = _nothing
     joins: Callable[[], bool] = _never
     draw: Callable[..., Array] | None = None
+    draw_leaf: Callable[..., Array | None] | None = None
     threefry: Callable[[Any, Any], tuple[Array, Array]] | None = None
     quantile: Callable[[Array], Array] | None = None
     leaf_keys: Callable[..., tuple[Array, Array]] | None = None

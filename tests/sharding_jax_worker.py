@@ -38,6 +38,8 @@ LEAVES: dict[str, tuple[tuple[int, ...], tuple[Any, ...]]] = {
     "big/row": ((32_000,), ("x",)),
     "big/matrix/1": ((130, 160), (None, "x")),
     "big/cube/1": ((20, 40, 30), (None, "x")),
+    "big/pairs/0": ((80, 320), ("x",)),
+    "big/pairs/1": ((60, 320), (None, "x")),
 }
 PLANE: dict[str, tuple[tuple[int, ...], tuple[Any, ...]]] = {
     "matrix/xy": ((8, 12), ("x", "y")),
@@ -46,12 +48,14 @@ PLANE: dict[str, tuple[tuple[int, ...], tuple[Any, ...]]] = {
     "row/both": ((16,), (("y", "x"),)),
     "cube/y": ((2, 3, 8), (None, None, "y")),
     "big/xy": ((160, 136), ("x", "y")),
+    "big/pairs/xy": ((4, 80, 64), (None, "x", "y")),
 }
 REPLICAS: dict[str, tuple[tuple[int, ...], tuple[Any, ...]]] = {
     "scalar": ((8,), ("x",)),
     "row": ((8, 5), ("x",)),
     "cube": ((8, 3, 7), ("x",)),
     "big": ((8, 200, 90), ("x",)),
+    "big/pairs": ((8, 130, 128), ("x",)),
 }
 
 COLLECTIVE = re.compile(
@@ -113,6 +117,19 @@ def noise(leaves: dict[str, Any], mesh: Mesh, eta: Any = 1.0, seed: Any = SEED) 
     found, after = compiled(grads, state)
     assert int(after.count) == STEP + 1
     return talk(compiled) + compare(found, expected, grads)
+
+
+def share(name: str) -> float:
+    """Return which part of the work of one device each of eight does for a leaf."""
+    transformation = gn.add_gradient_noise()
+    shape, cuts = LEAVES[name]
+    flops = []
+    for cut_by in ((), cuts):
+        g = jax.device_put(jnp.zeros(shape), NamedSharding(mesh_of((8,)), P(*cut_by)))
+        state = transformation.init(g)._replace(count=STEP)
+        compiled = jax.jit(transformation.update).lower(g, state).compile()
+        flops.append(compiled.cost_analysis()["flops"])
+    return flops[1] / flops[0]
 
 
 def static(leaves: dict[str, Any], mesh: Mesh) -> str:
@@ -209,6 +226,7 @@ def on_devices() -> dict[str, str]:
     # Variances whose roots are powers of two.
     etas = [4.0**k for k in range(-4, 4)]
     found["replicas each 8"] = noise(REPLICAS, mesh_of((8,)), eta=etas, seed=seeds)
+    found |= {f"share {k}": str(share(k)) for k in LEAVES if k.startswith("big")}
     return {**found, **controls(mesh_of((8,)))}
 
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gradnoise_backends._jax_stream import draw_leaf
 from gradnoise_core.backend import Backend, TreeFunctions
 from gradnoise_core.typing import Array, Device
 
@@ -36,6 +37,10 @@ def _device(array: Array) -> Device:
 def _devices() -> dict[str, Device]:
     platforms = {"gpu": "cuda"}
     return {f"{platforms.get(d.platform, d.platform)}:{d.id}": d for d in jax.devices()}
+
+
+def _draw_leaf(*args: Any, **kwargs: Any) -> Array | None:
+    return draw_leaf(backend, *args, **kwargs)
 
 
 def _flatten(tree: Any) -> tuple[list[Any], Hashable]:
@@ -71,6 +76,7 @@ backend = Backend(
     device=_device,
     devices=_devices,
     to_numpy=np.asarray,
+    draw_leaf=_draw_leaf,
     synchronize=jax.block_until_ready,
     # An array made while tracing belongs to that trace.
     constants=False,

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from gradnoise_core.backend import Backend, backend_of
+from gradnoise_core.random._counters import block
 from gradnoise_core.random._keys import Key, device_words, fold_in, key, leaf_id
-from gradnoise_core.random._normal import quantile, standard_normal
+from gradnoise_core.random._normal import quantile
 from gradnoise_core.random._runs import Runs
 from gradnoise_core.random._threefry import MASK, threefry
+from gradnoise_core.random._words import draw
 from gradnoise_core.typing import Array, Device, Seed, Shape, Step
 
 __all__ = ["SMALL", "joined_normals", "leaf_keys", "some_keys", "standard_normals"]
@@ -47,10 +49,11 @@ def standard_normals(
         lead, stops = keys.shape[:-1], np.cumsum(sizes).tolist()
         for i, start, stop in zip(small, [0, *stops], stops, strict=False):
             out[i] = _part(z, start, stop, (*lead, *shapes[i]), backend)
+    transform = functools.partial(quantile, backend)
     return [
         out[i]
         if i in out
-        else standard_normal(_one(keys, i), s, xp=backend.namespace, device=device)
+        else draw(_one(keys, i), s, block(s, None, None), backend, device, transform, step)
         for i, s in enumerate(shapes)
     ]
 

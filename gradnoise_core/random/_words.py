@@ -77,16 +77,24 @@ def draw(
     backend: Backend,
     device: Device,
     transform: Callable[[Array], Array] | None = None,
+    step: Any = None,
 ) -> Array:
     """Return the words of a block, or their normals, drawn in the way that suits the backend.
 
-    `transform` is the function from words to normals of the same shape; None for words.
+    `transform` is the function from words to normals of the same shape; None for words. `step` is
+    the one that the key was made with, if any: a number that a compiler need not know.
     """
     xp = backend.namespace
     runs = runs_of_block(key, where, backend, device) if backend.draw is not None else None
     if runs is not None and backend.draw is not None:
         out = backend.draw(runs, device, normals=transform is not None)
         return xp.reshape(out, (*key.shape, *shape))
+    if backend.draw_leaf is not None:
+        keys = device_words(key, backend, device)
+        normals = transform is not None
+        leaf = backend.draw_leaf(keys, tuple(shape), where, device, normals=normals, step=step)
+        if leaf is not None:
+            return leaf
     words = _one_by_one(_beside(key, where, backend, device), where, backend, device)
     return xp.reshape(words if transform is None else transform(words), (*key.shape, *shape))
 

@@ -74,6 +74,13 @@ def test_replicas_lie_on_devices_of_their_own(devices: str) -> None:
     assert on_devices()[f"replicas {devices}"] == ""
 
 
+def test_each_device_does_its_share_of_the_work() -> None:
+    shares = {k: float(v) for k, v in on_devices().items() if k.startswith("share ")}
+    assert len(shares) == 5
+    # An eighth, and the little that each does for itself.
+    assert max(shares.values()) < 1 / 7, shares
+
+
 CONTROLS = {
     "reversed": ("collective-permute", "all-to-all", "all-gather"),
     "gathered": ("all-gather",),
