@@ -10,16 +10,11 @@ from benchmarks.work import ETA, GAMMA, RATE, Contestant, Work, tree
 __all__ = ["CONTESTANTS"]
 
 
-def _functional(place: Place, work: Work, optimizer: Any, apply: Any, wrap: Any) -> Call:
-    """Return a step of an optimizer with optax's contract."""
+def _functional(place: Place, work: Work, optimizer: Any, step: Any, wrap: Any) -> Call:
+    """Return ``step(params, state, grads) -> (params, state)`` of an optimizer, again and again."""
     params, grads = tree(place, work, seed=0), tree(place, work, seed=1)
     held = [params, optimizer.init(params)]
     del params  # else the first ones, donated, would stay referred to
-
-    def step(params: Any, state: Any, grads: Any) -> Any:
-        updates, state = optimizer.update(grads, state, params)
-        return apply(params, updates), state
-
     compiled = wrap(step)
 
     def call() -> Any:
@@ -33,7 +28,25 @@ def _ours(place: Place, work: Work, wrap: Any = lambda step: step) -> Call:
     import gradnoise_core as gn
 
     optimizer = gn.noisy(gn.adam(RATE), eta=ETA, gamma=GAMMA)
-    return _functional(place, work, optimizer, gn.apply_updates, wrap)
+
+    def step(params: Any, state: Any, grads: Any) -> Any:
+        return gn.apply_gradients(optimizer, grads, state, params)
+
+    return _functional(place, work, optimizer, step, wrap)
+
+
+def _ours_in_two(place: Place, work: Work) -> Call:
+    import gradnoise_core as gn
+
+    optimizer = gn.noisy(gn.adam(RATE), eta=ETA, gamma=GAMMA)
+    step = functools.partial(_update_and_apply, optimizer, gn.apply_updates)
+    return _functional(place, work, optimizer, step, lambda step: step)
+
+
+def _update_and_apply(optimizer: Any, apply: Any, params: Any, state: Any, grads: Any) -> Any:
+    """Step as optax's users do."""
+    updates, state = optimizer.update(grads, state, params)
+    return apply(params, updates), state
 
 
 def _ours_compiled(place: Place, work: Work) -> Call:
@@ -51,7 +64,8 @@ def _optax(place: Place, work: Work) -> Call:
     import optax
 
     optimizer = optax.chain(optax.add_noise(ETA, GAMMA, key=0), optax.adam(RATE))
-    return _functional(place, work, optimizer, optax.apply_updates, _donated)
+    step = functools.partial(_update_and_apply, optimizer, optax.apply_updates)
+    return _functional(place, work, optimizer, step, _donated)
 
 
 def _donated(step: Any) -> Any:
@@ -112,11 +126,13 @@ def _stepping(place: Place, work: Work, xp: Any, normals: Any, piece: int | None
 CONTESTANTS = {
     "numpy": (
         Contestant("ours", True, _ours),
+        Contestant("ours, update and apply", True, _ours_in_two),
         Contestant("in place (PCG64)", False, functools.partial(_in_place, None)),
         Contestant("in place (PCG64), pieces", False, functools.partial(_in_place, 1 << 15)),
     ),
     "torch": (
         Contestant("ours", True, _ours),
+        Contestant("ours, update and apply", True, _ours_in_two),
         Contestant("ours, torch.compile", True, _ours_compiled, many=False),
         Contestant("Adam(fused) + randn", False, functools.partial(_torch, "fused")),
         Contestant("Adam(foreach) + randn", False, functools.partial(_torch, "foreach")),

@@ -30,6 +30,7 @@ from gradnoise_core.optimizers import (
 )
 from gradnoise_core.transformation import (
     GradientTransformation,
+    apply_gradients,
     apply_updates,
     chain,
     noisy,
@@ -46,6 +47,7 @@ __all__ = [
     "add_decayed_weights",
     "add_gradient_noise",
     "add_weight_noise",
+    "apply_gradients",
     "apply_updates",
     "chain",
     "clip_by_global_norm",

@@ -5,7 +5,6 @@ than computing. Where a compiler does the work (`Backend.joins` says no) leaves 
 """
 
 import functools
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -17,8 +16,8 @@ from gradnoise_core.typing import Array, Shape
 
 __all__ = ["Packed", "pack", "pack_like", "unpack"]
 
-#: How many elements to put into one array: enough that calls cost little, few enough for the cache.
-TOGETHER = 1 << 16
+#: How many elements to put into one array, so that calls cost little.
+TOGETHER = 1 << 18
 
 
 class Layout(NamedTuple):
@@ -30,13 +29,13 @@ class Layout(NamedTuple):
         Small leaves of one dtype, up to `TOGETHER` elements; every other leaf is alone.
     sizes : tuple of tuple of int
         The number of elements of each leaf of each group, of one replica.
-    cuts : tuple of tuple
-        Start, stop and, where that is not ``(stop - start,)``, shape of each leaf in its group.
+    shapes : tuple of tuple
+        The shape of each leaf in its group; None where it is that of its part of the array.
     """
 
     groups: tuple[tuple[int, ...], ...]
     sizes: tuple[tuple[int, ...], ...]
-    cuts: tuple[tuple[tuple[int, int, Any], ...], ...]
+    shapes: tuple[tuple[Any, ...], ...]
 
 
 class Packed(NamedTuple):
@@ -70,18 +69,24 @@ def pack(tree: Leaves, lead: int) -> Packed:
 
 def pack_like(leaves: Sequence[Array], packed: Packed) -> list[Array]:
     """Return other leaves, of the same shapes, packed in the same groups."""
-    return [_join([leaves[i] for i in group], packed.lead) for group in packed.layout.groups]
+    layout = packed.layout
+    return [
+        leaves[group[0]]
+        if len(group) == 1
+        else _join([leaves[i] for i in group], packed.lead, sum(sizes))
+        for group, sizes in zip(layout.groups, layout.sizes, strict=True)
+    ]
 
 
 def unpack(arrays: Sequence[Array], packed: Packed) -> list[Array]:
     """Return arrays of the groups as leaves: views, where the library has views."""
     leaves: list[Array] = [None] * len(packed.tree.leaves)
-    for group, cuts, array in zip(packed.layout.groups, packed.layout.cuts, arrays, strict=True):
+    for group, sizes, shapes, array in zip(*packed.layout, arrays, strict=True):
         if len(group) == 1:
             leaves[group[0]] = array
             continue
-        for i, (start, stop, shape) in zip(group, cuts, strict=True):
-            part = array[:, start:stop] if packed.lead else array[start:stop]
+        parts = backend_of(array).split(array, sizes)
+        for i, part, shape in zip(group, parts, shapes, strict=True):
             # Libraries whose leaves are joined have the method, and it costs less.
             leaves[i] = part if shape is None else part.reshape(shape)
     return leaves
@@ -97,16 +102,11 @@ def _kind(leaf: Array) -> Any:
 def _layout(shapes: tuple[Shape, ...], kinds: tuple[Any, ...] | None, lead: int) -> Layout:
     groups = _groups(shapes, kinds)
     sizes = tuple(tuple(math.prod(shapes[i][lead:]) for i in group) for group in groups)
-    cuts = []
-    for group, counts in zip(groups, sizes, strict=True):
-        stops = itertools.accumulate(counts)
-        cuts.append(
-            tuple(
-                (stop - n, stop, None if len(shapes[i]) == 1 + lead else shapes[i])
-                for i, n, stop in zip(group, counts, stops, strict=True)
-            )
-        )
-    return Layout(groups, sizes, tuple(cuts))
+    flat = 1 + lead
+    wanted = tuple(
+        tuple(None if len(shapes[i]) == flat else shapes[i] for i in group) for group in groups
+    )
+    return Layout(groups, sizes, wanted)
 
 
 def _groups(
@@ -130,12 +130,12 @@ def _groups(
     return tuple(tuple(group) for group in groups)
 
 
-def _join(leaves: Sequence[Array], lead: int) -> Array:
-    if len(leaves) == 1:
-        return leaves[0]
-    xp = backend_of(leaves[0]).namespace
-    if lead == 0:
-        return xp.concat(leaves, axis=None)
+def _join(leaves: Sequence[Array], lead: int, size: int) -> Array:
     # The size is spelt out, for -1 has no meaning where a leaf is empty.
-    flat = [xp.reshape(leaf, (*leaf.shape[:lead], math.prod(leaf.shape[lead:]))) for leaf in leaves]
-    return xp.concat(flat, axis=-1)
+    flat = [
+        leaf
+        if leaf.ndim == 1 + lead
+        else leaf.reshape((*leaf.shape[:lead], math.prod(leaf.shape[lead:])))
+        for leaf in leaves
+    ]
+    return backend_of(leaves[0]).join(flat, size)

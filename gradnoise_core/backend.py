@@ -6,6 +6,7 @@ faster, or reaches what the standard lacks. Backends are found through the entry
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,16 @@ def _take(table: Array, indices: Array) -> Array:
     return xp.reshape(xp.take(table, xp.reshape(indices, (-1,)), axis=0), indices.shape)
 
 
+def _join(arrays: Sequence[Array], size: int) -> Array:
+    joined: Array = array_api_compat.array_namespace(arrays[0]).concat(arrays, axis=-1)
+    return joined
+
+
+def _split(array: Array, sizes: Sequence[int]) -> list[Array]:
+    stops = itertools.accumulate(sizes)
+    return [array[..., stop - n : stop] for n, stop in zip(sizes, stops, strict=True)]
+
+
 def _never_traced(_: Any) -> bool:
     return False
 
@@ -131,6 +142,9 @@ class Backend:
     joins : callable
         ``() -> bool``: whether small leaves are worked on as one array, which saves calls where
         each is made at once; not where a compiler sees them all.
+    join, split : callable
+        ``(arrays, size) -> array`` and ``(array, sizes) -> arrays``, along the last axis, which
+        then has `size` elements: how small leaves become one array and leaves again.
     draw : callable, optional
         ``(runs, device, *, normals) -> array of shape (n,) or (R, n)``: the int32 words, or the
         float32 normals, of `gradnoise_core.random._runs.Runs`, bit for bit the definition's.
@@ -165,6 +179,8 @@ class Backend:
     to_numpy: Callable[[Array], Any] = np.asarray
     synchronize: Callable[[Any], Any] = _nothing
     joins: Callable[[], bool] = _never
+    join: Callable[[Sequence[Array], int], Array] = _join
+    split: Callable[[Array, Sequence[int]], Sequence[Array]] = _split
     draw: Callable[..., Array] | None = None
     draw_leaf: Callable[..., Array | None] | None = None
     threefry: Callable[[Any, Any], tuple[Array, Array]] | None = None

@@ -3,20 +3,21 @@
 from typing import Any, NamedTuple
 
 from gradnoise_core import _check
+from gradnoise_core._apply import apply_gradients, apply_updates
 from gradnoise_core._base import EmptyState, GradientTransformation
-from gradnoise_core._dtypes import compute_dtype, dtype_name
 from gradnoise_core._fused import Operands, Stage
 from gradnoise_core._link import Chain, Link
 from gradnoise_core.backend import backend_of
 from gradnoise_core.clipping import clip_by_global_norm
 from gradnoise_core.noise import add_gradient_noise
-from gradnoise_core.tree import flatten, flatten_like, map_leaves
+from gradnoise_core.tree import flatten, map_leaves
 from gradnoise_core.typing import Array, Namespace, Schedule, Seed, Tree
 
 __all__ = [
     "EmptyState",
     "GradientTransformation",
     "SkipState",
+    "apply_gradients",
     "apply_updates",
     "chain",
     "noisy",
@@ -65,41 +66,6 @@ def chain(*transformations: Any) -> GradientTransformation:
 
     updates = Chain(tuple(link.update for link in transformations))
     return GradientTransformation(init, updates)
-
-
-def apply_updates(params: Tree, updates: Tree) -> Tree:
-    """Return ``params + updates``, leaf by leaf, in the parameters' dtypes.
-
-    Parameters
-    ----------
-    params, updates : pytrees of arrays of one structure
-        16-bit leaves are summed in float32 and rounded once.
-
-    Returns
-    -------
-    pytree of arrays
-        New parameters; the old ones are unchanged.
-
-    Raises
-    ------
-    ValueError
-        If structure or shapes differ.
-    """
-    tree = flatten(params, "params")
-    leaves = flatten_like(updates, tree, "updates", "params")
-    pairs = zip(tree.leaves, leaves, strict=True)
-    return tree.rebuild([p + u if _plain(p, u) else _sum(p, u) for p, u in pairs])
-
-
-def _plain(p: Array, u: Array) -> bool:
-    return p.dtype == u.dtype and dtype_name(p) in ("float32", "float64")
-
-
-def _sum(p: Array, u: Array) -> Array:
-    xp = backend_of(p).namespace
-    dtype = compute_dtype(p, xp)
-    total = xp.astype(p, dtype, copy=False) + xp.astype(u, dtype, copy=False)
-    return xp.astype(total, p.dtype, copy=False)
 
 
 def noisy(

@@ -19,9 +19,27 @@ def normals_of_runs(stream: Any, runs: Runs, device: Device, put: Put) -> Array:
     """Return the normals of runs, by the kernels of the module `stream`."""
     if len(runs.sizes) == 1:
         return stream.normals(_one_key(runs, put), runs.starts[0], runs.size, device)
-    run, index = places(runs)
+    run, index = _placed(stream, runs, device, put)
     keys = tuple(put(word) for word in runs.keys)
-    return stream.normals_of_leaves(keys, put(run), put(index), device)
+    return stream.normals_of_leaves(keys, run, index, device)
+
+
+#: The places of so many layouts of small leaves are kept on a device, that of each step being one.
+KEPT = 16
+
+_PLACED: dict[Any, tuple[Array, Array]] = {}
+
+
+def _placed(stream: Any, runs: Runs, device: Device, put: Put) -> tuple[Array, Array]:
+    """Return `places` on a device, made and sent there once."""
+    layout = stream.__name__, runs.starts, runs.sizes, str(device)
+    found = _PLACED.get(layout)
+    if found is None:
+        if len(_PLACED) >= KEPT:
+            _PLACED.clear()
+        run, index = places(runs)
+        found = _PLACED[layout] = (put(run), put(index))
+    return found
 
 
 def add_noise(

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numba
-import numpy as np
 import platformdirs
 
 from gradnoise_backends import _numba_stream as stream
 from gradnoise_backends._elementwise_source import Source, UnknownOperationError, write
+from gradnoise_backends._memory import empty
 from gradnoise_core.random._runs import Runs
 
 __all__ = ["run"]
@@ -42,7 +42,7 @@ def run(
     if made is None:
         return None
     source, loop = made
-    outputs = tuple(np.empty_like(arrays[0]) for _ in source.results)
+    outputs = tuple(empty(arrays[0].size, dtype) for _ in source.results)
     numbers = tuple(dtype.type(s) for s in source.numbers(scalars))
     given = tuple((*runs.keys, *stream.bounds(runs.starts, runs.sizes)) for runs in draws)
     operands = (given, tuple(arrays), outputs, numbers, stream.pair_table())

@@ -14,6 +14,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from gradnoise_backends._memory import empty
 from gradnoise_core.random import quantile_table
 from gradnoise_core.random._runs import Runs
 
@@ -163,7 +164,7 @@ def _row(
 
 def draw(runs: Runs, *, normals: bool) -> Any:
     """Return the words or normals of runs, of shape ``(n,)`` or ``(R, n)``."""
-    out = np.empty((*runs.lead, runs.size), dtype=np.float32 if normals else np.int32)
+    out = empty((*runs.lead, runs.size), np.float32 if normals else np.int32)
     high, low, starts, ends = _arguments(runs)
     for row, k0, k1 in zip(
         out.view(np.uint32).reshape(len(high), runs.size), high, low, strict=True

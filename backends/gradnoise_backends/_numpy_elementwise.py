@@ -13,14 +13,15 @@ import array_api_compat.numpy as xp
 import numpy as np
 
 from gradnoise_backends import _numpy_stream
+from gradnoise_backends._memory import empty
 from gradnoise_core._scalars import several
 from gradnoise_core.random._keys import Key
 from gradnoise_core.random._runs import Runs
 
 __all__ = ["draw", "elementwise", "numba_module"]
 
-#: Elements to work on at once: few calls, and all in the second-level cache.
-PIECE = 1 << 16
+#: Elements to work on at once: in the second-level cache, and in arrays that are not mapped anew.
+PIECE = 1 << 14
 
 #: Arrays of fewer elements than this are left to NumPy: calling a compiled loop costs more.
 FEW = 1 << 8
@@ -147,7 +148,7 @@ def _in_pieces(
         z = tuple(d.between(begin, end, dtype) for d in draws)
         parts = kernel(xp, tuple(a[begin:end] for a in arrays), z, scalars)
         if not outputs:
-            outputs = [np.empty(size, dtype) for _ in parts]
+            outputs = [empty(size, dtype) for _ in parts]
         for out, part in zip(outputs, parts, strict=True):
             out[begin:end] = part
     return tuple(outputs)

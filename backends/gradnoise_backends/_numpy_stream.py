@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gradnoise_backends._memory import empty
 from gradnoise_core.random import quantile_table
 from gradnoise_core.random._runs import Runs
 
@@ -30,7 +31,7 @@ def draw(runs: Runs, *, normals: bool) -> Any:
     """Return the words or normals of runs, of shape ``(n,)`` or ``(R, n)``."""
     high, low = (np.asarray(word, np.int32).view(np.uint32) for word in runs.keys)
     shape = (*runs.lead, runs.size)
-    out = np.empty(shape, dtype=np.float32 if normals else np.int32)
+    out = empty(shape, np.float32 if normals else np.int32)
     if not runs.lead:
         fill(high, low, runs.starts, runs.sizes, out)
         return out

@@ -1,12 +1,14 @@
 """torch: bits by view, NumPy's loops on the CPU, operators of our own inside ``torch.compile``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import array_api_compat.torch
+import numpy as np
 import torch
 
 from gradnoise_backends import _torch_draw, _torch_ops, _torch_sharded
+from gradnoise_backends._memory import empty
 from gradnoise_core.backend import Backend, Sharding
 from gradnoise_core.random import _keys
 from gradnoise_core.random._runs import Runs
@@ -39,6 +41,18 @@ def _traced(_: Any) -> bool:
 
 def _joins() -> bool:
     return not torch.compiler.is_compiling()
+
+
+def _join(arrays: Sequence[Array], size: int) -> Array:
+    first = arrays[0]
+    differentiated = torch.is_grad_enabled() and any(x.requires_grad for x in arrays)
+    if differentiated or first.ndim > 1 or first.dtype is not torch.float32 or not first.is_cpu:
+        return torch.cat(tuple(arrays), dim=-1)
+    return torch.cat(tuple(arrays), out=torch.from_numpy(empty(size, np.float32)))
+
+
+def _split(array: Array, sizes: Sequence[int]) -> Sequence[Array]:
+    return torch.split_with_sizes(array, list(sizes), dim=-1)
 
 
 def _draw(runs: Runs, device: Device, *, normals: bool) -> Array:
@@ -88,6 +102,8 @@ backend = Backend(
     synchronize=_synchronize,
     elementwise=_torch_draw.elementwise,
     joins=_joins,
+    join=_join,
+    split=_split,
     draw=_draw,
     threefry=_torch_ops.threefry,
     quantile=_torch_ops.quantile,
