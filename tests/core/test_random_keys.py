@@ -94,6 +94,7 @@ class TestFoldIn:
     @pytest.mark.parametrize("n", [0, 5, 2**31 - 1, 2**31, 2**32 - 1])
     def test_is_what_jax_computes_where_both_are_traced(self, dtype: str, n: int) -> None:
         jax = pytest.importorskip("jax")
+        jax.config.update("jax_enable_x64", True)
         if dtype == "int32" and n >= 2**31:
             pytest.skip("n does not fit the type")
 
