@@ -151,6 +151,9 @@ class Backend:
     draw_leaf : callable, optional
         ``(key words, shape, block, device, *, normals, step) -> array or None``: the words or the
         normals of one leaf, for a compiler that needs another form; None for the definition.
+    draw_pairs : callable, optional
+        ``(key words, counters, kept, step) -> array or None``: the normals of the pairs of words
+        of many leaves, those that are kept, likewise.
     threefry : callable, optional
         ``(key, counter) -> words``: equal to the definition's cipher, bit for bit, and faster.
     quantile : callable, optional
@@ -183,6 +186,7 @@ class Backend:
     split: Callable[[Array, Sequence[int]], Sequence[Array]] = _split
     draw: Callable[..., Array] | None = None
     draw_leaf: Callable[..., Array | None] | None = None
+    draw_pairs: Callable[..., Array | None] | None = None
     threefry: Callable[[Any, Any], tuple[Array, Array]] | None = None
     quantile: Callable[[Array], Array] | None = None
     leaf_keys: Callable[..., tuple[Array, Array]] | None = None

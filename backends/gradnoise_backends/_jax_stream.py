@@ -8,7 +8,7 @@ several results into one kernel, and the definition is left as it is.
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -21,7 +21,7 @@ from gradnoise_core.random._normal import defined_quantile
 from gradnoise_core.random._threefry import threefry
 from gradnoise_core.typing import Array, Device, Shape
 
-__all__ = ["LEAST", "draw_leaf"]
+__all__ = ["LEAST", "draw_leaf", "draw_pairs"]
 
 #: From this many elements on a leaf is worth a conditional.
 LEAST = 1 << 14
@@ -55,6 +55,34 @@ def draw_leaf(
     return _compiled(backend, shape, normals)(high, low, high)
 
 
+def draw_pairs(
+    backend: Backend, keys: Sequence[Array], counter: Array, kept: Any, step: Any
+) -> Array | None:
+    """Return the normals of both words of each counter under its key, those that are kept.
+
+    None, for the definition, if nothing is traced, or if there is little.
+    """
+    unknown = step if isinstance(step, jax.core.Tracer) and step.ndim == 0 else keys[0]
+    if not isinstance(unknown, jax.core.Tracer) or keys[0].size < LEAST // 2:
+        return None
+
+    def on_cpu(high: Array, low: Array, unknown: Array) -> Array:
+        known = _known(unknown)
+        pairs = _once(known, lambda: _one_number(threefry((high, low), (0, counter))))
+        words = _once(known, lambda: _spread(pairs))
+        return _once(known, lambda: _chosen(backend, words, kept))
+
+    def elsewhere(high: Array, low: Array, _: Array) -> Array:
+        pair = threefry((high, low), (0, counter))
+        return _chosen(backend, jnp.stack(pair, axis=-1).reshape((*high.shape[:-1], -1)), kept)
+
+    return lax.platform_dependent(*keys, unknown, cpu=on_cpu, default=elsewhere)
+
+
+def _chosen(backend: Backend, words: Array, kept: Any) -> Array:
+    return defined_quantile(backend, words if kept is None else jnp.take(words, kept, axis=-1))
+
+
 @functools.lru_cache(maxsize=256)
 def _compiled(backend: Backend, shape: Shape, normals: bool) -> Callable[..., Array]:
     """Return the drawing of a leaf as one program, for keys that are not traced."""
@@ -76,13 +104,18 @@ def _draw(
 def _on_cpu(
     backend: Backend, shape: Shape, normals: bool, high: Array, low: Array, unknown: Array
 ) -> Array:
-    known = jnp.all(lax.population_count(unknown) <= 64)  # true, but XLA does not know it
+    known = _known(unknown)
     if shape[-1] % WHOLE == 0:
         pairs = _once(known, lambda: _pairs(shape, high, low))
         words = _once(known, lambda: _spread(pairs))
     else:
         words = _once(known, lambda: _each(shape, high, low))
     return _once(known, lambda: defined_quantile(backend, words)) if normals else words
+
+
+def _known(unknown: Array) -> Array:
+    """Return a condition that holds, which XLA does not know."""
+    return jnp.all(lax.population_count(unknown) <= 64)
 
 
 def _once(known: Array, make: Callable[[], Array]) -> Array:
@@ -101,7 +134,10 @@ def _each(shape: Shape, high: Array, low: Array) -> Array:
 def _pairs(shape: Shape, high: Array, low: Array) -> Array:
     """Return both words of each block as one number, real and imaginary part: one result."""
     half = (*shape[:-1], shape[-1] // 2)
-    pair = threefry(_beside(high, low, shape), (0, _index(half)))
+    return _one_number(threefry(_beside(high, low, shape), (0, _index(half))))
+
+
+def _one_number(pair: tuple[Array, Array]) -> Array:
     return lax.complex(*(lax.bitcast_convert_type(word, jnp.float32) for word in pair))
 
 

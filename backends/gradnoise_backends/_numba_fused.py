@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 import platformdirs
 
 from gradnoise_backends import _numba_stream as stream
 from gradnoise_backends._elementwise_source import Source, UnknownOperationError, write
 from gradnoise_backends._memory import empty
-from gradnoise_core.random._runs import Runs
 
 __all__ = ["run"]
 
@@ -30,22 +30,27 @@ _MADE: "weakref.WeakKeyDictionary[Any, dict[Any, Any]]" = weakref.WeakKeyDiction
 def run(
     kernel: Callable[..., Any],
     arrays: Sequence[Any],
-    draws: Sequence[Runs],
-    scalars: Sequence[float],
+    draws: Sequence[Any],
+    scalars: Sequence[Sequence[float]],
 ) -> tuple[Any, ...] | None:
-    """Run a kernel on one-dimensional contiguous arrays; None if it cannot be compiled.
+    """Run a kernel on contiguous arrays of shape ``(rows, n)``; None if it cannot be compiled.
 
-    `draws` has the runs, with unsigned keys, of each normal that the kernel reads.
+    `draws` has, for each normal that the kernel reads, unsigned keys ``(rows, L)``, where the runs
+    start ``(rows, L)`` and end ``(L,)``, and which rows want it; `scalars` are those of each row,
+    or one for all.
     """
     dtype = arrays[0].dtype
-    made = _made(kernel, len(arrays), len(draws), len(scalars), dtype)
+    made = _made(kernel, len(arrays), len(draws), len(scalars[0]), dtype)
     if made is None:
         return None
     source, loop = made
-    outputs = tuple(empty(arrays[0].size, dtype) for _ in source.results)
-    numbers = tuple(dtype.type(s) for s in source.numbers(scalars))
-    given = tuple((*runs.keys, *stream.bounds(runs.starts, runs.sizes)) for runs in draws)
-    operands = (given, tuple(arrays), outputs, numbers, stream.pair_table())
+    outputs = tuple(empty(arrays[0].shape, dtype) for _ in source.results)
+    numbers = np.array([source.numbers(row) for row in scalars], dtype).reshape(
+        len(scalars), source.size
+    )
+    if len(numbers) != len(arrays[0]):
+        numbers = np.repeat(numbers, len(arrays[0]), axis=0)
+    operands = (tuple(draws), tuple(arrays), outputs, numbers, stream.pair_table())
     stream.in_tasks(lambda begin, end: loop(*operands, begin, end), arrays[0].size)
     return outputs
 
@@ -75,12 +80,27 @@ from gradnoise_backends._numba_stream import CHUNK, between, scratch
 def loop(draws, arrays, outputs, numbers, table, begin, end):
     {unpack}
     buffers = scratch()
-    for first in range(begin, end, CHUNK):
-        last = min(first + CHUNK, end)
+    n = arrays[0].shape[1]
+    place = begin
+    while place < end:
+        row = place // n
+        first = place - row * n
+        last = min(first + CHUNK, n, first + end - place)
+        place += last - first
         {draw}
         for i in range(last - first):
             {body}
 """
+
+
+_DRAW = (
+    "if wanted{j}[row]:",
+    "    drawn = room{j}[: last - first].view(np.uint32)",
+    "    keys = k{j}[row], l{j}[row]",
+    "    between(*keys, starts{j}[row], ends{j}, first, last, True, drawn, buffers, table)",
+    "else:",
+    "    room{j}[:] = 0",
+)
 
 
 def _text(source: Source, arrays: int, normals: int) -> str:
@@ -88,18 +108,14 @@ def _text(source: Source, arrays: int, normals: int) -> str:
     results = range(len(source.results))
     blocks = {
         "unpack": [
-            *(f"s{i} = numbers[{i}]" for i in range(source.size)),
             *(f"room{j} = np.empty(CHUNK, np.float32)" for j in range(normals)),
-            *(f"k{j}, l{j}, starts{j}, ends{j} = draws[{j}]" for j in range(normals)),
+            *(f"k{j}, l{j}, starts{j}, ends{j}, wanted{j} = draws[{j}]" for j in range(normals)),
         ],
         "draw": [
-            *(
-                f"between(k{j}, l{j}, starts{j}, ends{j}, first, last, True, "
-                f"room{j}[: last - first].view(np.uint32), buffers, table)"
-                for j in range(normals)
-            ),
-            *(f"x{k} = arrays[{k}][first:last]" for k in range(arrays)),
-            *(f"y{k} = outputs[{k}][first:last]" for k in results),
+            *(f"s{i} = numbers[row, {i}]" for i in range(source.size)),
+            *(line.format(j=j) for j in range(normals) for line in _DRAW),
+            *(f"x{k} = arrays[{k}][row, first:last]" for k in range(arrays)),
+            *(f"y{k} = outputs[{k}][row, first:last]" for k in results),
         ],
         "body": [
             *(f"a{k} = x{k}[i]" for k in range(arrays)),

@@ -15,7 +15,6 @@ import numpy as np
 from gradnoise_backends import _numpy_stream
 from gradnoise_backends._memory import empty
 from gradnoise_core._scalars import several
-from gradnoise_core.random._keys import Key
 from gradnoise_core.random._runs import Runs
 
 __all__ = ["draw", "elementwise", "numba_module"]
@@ -56,96 +55,130 @@ def elementwise(
 
     Where replicas have numbers or noise of their own each is a row, and gets what a solo run would.
     """
-    shape, dtype = arrays[0].shape, arrays[0].dtype
+    shape = arrays[0].shape
     if not all(isinstance(c, int | float | np.ndarray | np.generic) for c in scalars):
         return None
     by_rows = any(several(c) for c in scalars) or any(d.runs.lead for d in draws)
     count = shape[0] if by_rows else 1
-    flat = [np.ascontiguousarray(a).reshape(count, a.size // count if count else 0) for a in arrays]
-    rows = [
-        _row(
-            kernel,
-            [a[r] for a in flat],
-            [_number(c, r) for c in scalars],
-            [_Draw(_of_row(d.runs, r, count), d.wanted is None or d.wanted[r]) for d in draws],
-        )
-        for r in range(count)
-    ]
-    if len(rows) == 1:
-        return tuple(x.reshape(shape) for x in rows[0])
-    if not rows:
+    if count == 0:
         return None
-    columns = zip(*rows, strict=True)
-    return tuple(np.stack(column).astype(dtype, copy=False).reshape(shape) for column in columns)
+    flat = [np.ascontiguousarray(a).reshape(count, a.size // count) for a in arrays]
+    each = count if any(several(c) for c in scalars) else 1
+    columns = [_column(c, each) for c in scalars]
+    numbers = list(zip(*columns, strict=True)) if columns else [()] * each
+    drawn = [_Draws.of(d, count) for d in draws]
+    done = _compiled(kernel, flat, numbers, drawn)
+    if done is None:
+        done = _row_by_row(kernel, flat, numbers, drawn)
+    return tuple(x.reshape(shape) for x in done)
 
 
-def _number(value: Any, row: int) -> float:
+def _column(value: Any, rows: int) -> list[float]:
+    """Return a coefficient once for each row."""
     if isinstance(value, int | float):
-        return value
-    return float(value[row] if value.ndim else value)
+        return [value] * rows
+    numbers: Any = value.tolist()  # Python's floats
+    return numbers if value.ndim else [numbers] * rows
 
 
-class _Draw(NamedTuple):
-    """The normals of one stage, for one row; zeros serve where none are wanted."""
+class _Draws(NamedTuple):
+    """The normals of one stage, for all rows.
 
-    runs: Runs
-    wanted: bool
+    Attributes
+    ----------
+    high, low : uint32 arrays of shape ``(rows, L)``
+    starts : uint64 array of shape ``(rows, L)``
+    sizes : int64 array of shape ``(L,)``
+    wanted : bool array of shape ``(rows,)``
+        Zeros serve where none are wanted.
+    """
 
-    def between(self, begin: int, end: int, dtype: Any) -> Any:
-        """Return those of elements [begin, end)."""
-        if begin == end or not self.wanted:
+    high: Any
+    low: Any
+    starts: Any
+    sizes: Any
+    wanted: Any
+
+    @classmethod
+    def of(cls, draw: Any, rows: int) -> "_Draws":
+        """Return the runs of each replica; or, under one seed, each row's share of them."""
+        runs, share = draw.runs, len(draw.runs.sizes)
+        wanted = np.ones(rows, bool) if draw.wanted is None else np.asarray(draw.wanted)
+        if not runs.lead:
+            share //= rows
+        high, low = (
+            np.ascontiguousarray(word, np.int32).view(np.uint32).reshape(rows, share)
+            for word in runs.keys
+        )
+        starts = np.asarray(runs.starts, np.uint64)
+        if runs.lead:
+            starts = np.repeat(starts[None], rows, axis=0)
+        sizes = np.asarray(runs.sizes[:share], np.int64)
+        return cls(high, low, starts.reshape(rows, share), sizes, wanted)
+
+    def between(self, row: int, begin: int, end: int, dtype: Any) -> Any:
+        """Return those of elements [begin, end) of a row."""
+        if begin == end or not self.wanted[row]:
             return np.zeros(end - begin, dtype)
-        (high, low), starts, sizes = self.runs
-        ends = np.cumsum(sizes)
+        ends = np.cumsum(self.sizes)
         first, last = (int(i) for i in np.searchsorted(ends, [begin, end - 1], side="right"))
         which = slice(first, last + 1)
-        first_ones, counts = list(starts[which]), list(sizes[which])
+        starts, counts = self.starts[row, which].tolist(), self.sizes[which].tolist()
         skipped = begin - (int(ends[first]) - counts[0])
-        first_ones[0], counts[0] = first_ones[0] + skipped, counts[0] - skipped
+        starts[0], counts[0] = starts[0] + skipped, counts[0] - skipped
         counts[-1] -= int(ends[last]) - end
         out = np.empty(end - begin, np.float32)
-        _numpy_stream.fill(high[which], low[which], tuple(first_ones), tuple(counts), out)
+        keys = self.high[row, which], self.low[row, which]
+        _numpy_stream.fill(*keys, tuple(starts), tuple(counts), out)
         return out.astype(dtype, copy=False)
 
 
-def _of_row(runs: Runs, row: int, count: int) -> Runs:
-    """Return the runs of one row: of one replica; or, under one seed, its share of them."""
-    high, low = (np.asarray(word, np.int32).view(np.uint32) for word in runs.keys)
-    if runs.lead:
-        return runs._replace(keys=Key(high[row], low[row]))
-    share = len(runs.sizes) // count
-    mine = slice(row * share, (row + 1) * share)
-    return Runs(Key(high[mine], low[mine]), runs.starts[mine], runs.sizes[mine])
-
-
-def _row(
+def _compiled(
     kernel: Callable[..., tuple[Any, ...]],
     arrays: Sequence[Any],
-    scalars: Sequence[float],
-    draws: Sequence[_Draw],
-) -> tuple[Any, ...]:
-    """Run the kernel on one-dimensional arrays."""
+    numbers: Sequence[Sequence[float]],
+    draws: Sequence[_Draws],
+) -> tuple[Any, ...] | None:
+    """Run the kernel as one loop over all rows; None without numba, or if there is too little."""
     fused = numba_module("gradnoise_backends._numba_fused")
-    if fused is not None and arrays[0].size >= FEW and all(d.wanted for d in draws):
-        runs = [d.runs for d in draws]
-        done: tuple[Any, ...] | None = fused.run(kernel, arrays, runs, scalars)
-        if done is not None:
-            return done
-    return _in_pieces(kernel, arrays, scalars, draws)
+    if fused is None or arrays[0].size < FEW:
+        return None
+    given = [(d.high, d.low, d.starts, np.cumsum(d.sizes), d.wanted) for d in draws]
+    done: tuple[Any, ...] | None = fused.run(kernel, arrays, given, numbers)
+    return done
+
+
+def _row_by_row(
+    kernel: Callable[..., tuple[Any, ...]],
+    arrays: Sequence[Any],
+    numbers: Sequence[Sequence[float]],
+    draws: Sequence[_Draws],
+) -> tuple[Any, ...]:
+    """Run the kernel in pieces, each row with its own numbers."""
+    rows = [
+        _in_pieces(kernel, [a[r] for a in arrays], numbers[r % len(numbers)], draws, r)
+        for r in range(len(arrays[0]))
+    ]
+    if len(rows) == 1:
+        return rows[0]
+    dtype = arrays[0].dtype
+    columns = zip(*rows, strict=True)
+    return tuple(np.stack(column).astype(dtype, copy=False) for column in columns)
 
 
 def _in_pieces(
     kernel: Callable[..., tuple[Any, ...]],
     arrays: Sequence[Any],
     scalars: Sequence[float],
-    draws: Sequence[_Draw],
+    draws: Sequence[_Draws],
+    row: int,
 ) -> tuple[Any, ...]:
-    """Run the kernel on pieces of one-dimensional arrays."""
+    """Run the kernel on pieces of one row, of one-dimensional arrays."""
     size, dtype = arrays[0].size, arrays[0].dtype
     outputs: list[Any] = []
     for begin in range(0, max(size, 1), PIECE):
         end = min(begin + PIECE, size)
-        z = tuple(d.between(begin, end, dtype) for d in draws)
+        z = tuple(d.between(row, begin, end, dtype) for d in draws)
         parts = kernel(xp, tuple(a[begin:end] for a in arrays), z, scalars)
         if not outputs:
             outputs = [empty(size, dtype) for _ in parts]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradnoise_backends._jax_stream import draw_leaf
+from gradnoise_backends._jax_stream import draw_leaf, draw_pairs
 from gradnoise_core.backend import Backend, TreeFunctions
 from gradnoise_core.typing import Array, Device
 
@@ -41,6 +41,10 @@ def _devices() -> dict[str, Device]:
 
 def _draw_leaf(*args: Any, **kwargs: Any) -> Array | None:
     return draw_leaf(backend, *args, **kwargs)
+
+
+def _draw_pairs(*args: Any) -> Array | None:
+    return draw_pairs(backend, *args)
 
 
 def _flatten(tree: Any) -> tuple[list[Any], Hashable]:
@@ -77,6 +81,7 @@ backend = Backend(
     devices=_devices,
     to_numpy=np.asarray,
     draw_leaf=_draw_leaf,
+    draw_pairs=_draw_pairs,
     synchronize=jax.block_until_ready,
     # An array made while tracing belongs to that trace.
     constants=False,

@@ -45,7 +45,7 @@ def standard_normals(
     out: dict[int, Array] = {}
     if len(small) > 1:
         sizes = tuple(math.prod(shapes[i]) for i in small)
-        z = joined_normals(some_keys(keys, small), sizes, backend, device)
+        z = joined_normals(some_keys(keys, small), sizes, backend, device, step)
         lead, stops = keys.shape[:-1], np.cumsum(sizes).tolist()
         for i, start, stop in zip(small, [0, *stops], stops, strict=False):
             out[i] = _part(z, start, stop, (*lead, *shapes[i]), backend)
@@ -68,16 +68,23 @@ def _part(z: Array, start: int, stop: int, shape: Shape, backend: Backend) -> Ar
     return xp.reshape(xp.take(z, index, axis=-1), shape)
 
 
-def joined_normals(keys: Key, sizes: tuple[int, ...], backend: Backend, device: Device) -> Array:
+def joined_normals(
+    keys: Key, sizes: tuple[int, ...], backend: Backend, device: Device, step: Step | None = None
+) -> Array:
     """Return the normals of small leaves one after another, of shape ``(n,)`` or ``(R, n)``.
 
-    They are drawn in one array, so that Python's overhead, or a compiler's, is paid once.
+    They are drawn in one array, so that Python's overhead, or a compiler's, is paid once. `step` is
+    as in `draw`.
     """
     if backend.draw is not None:
         return backend.draw(Runs(keys, (0,) * len(sizes), sizes), device, normals=True)
     xp = backend.namespace
     counter, leaf, kept = _placed_layout(sizes, backend, device)
     words = [xp.take(w, leaf, axis=-1) for w in device_words(keys, backend, device)]
+    if backend.draw_pairs is not None:
+        drawn = backend.draw_pairs(words, counter, kept, step)
+        if drawn is not None:
+            return drawn
     pair = (backend.threefry or threefry)((words[0], words[1]), (0, counter))
     both = xp.reshape(xp.stack(pair, axis=-1), (*keys.shape[:-1], 2 * counter.shape[0]))
     return quantile(backend, both if kept is None else xp.take(both, kept, axis=-1))

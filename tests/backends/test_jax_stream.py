@@ -91,3 +91,19 @@ def test_xla_left_alone_draws_it_for_each_result(monkeypatch: pytest.MonkeyPatch
     noise = operations(gn.add_gradient_noise(), 1 << 16)
     both = operations(gn.chain(gn.add_gradient_noise(), gn.adam(1e-3)), 1 << 16)
     assert both > 1.5 * noise
+
+
+@pytest.mark.parametrize("sizes", [(6000, 3000), (5001, 3, 4000)])
+@pytest.mark.parametrize("seeds", [3, (1, 2**40)])
+def test_small_leaves_drawn_together_are_numpys(seeds: Any, sizes: tuple[int, ...]) -> None:
+    noise = gn.add_gradient_noise(1.0, 0.0, seed=seeds)
+    lead = () if isinstance(seeds, int) else (len(seeds),)
+    grads = {str(i): np.zeros((*lead, n), np.float32) for i, n in enumerate(sizes)}
+    expected, _ = noise.update(grads, noise.init(grads)._replace(count=5))
+    traced = {name: jnp.asarray(g) for name, g in grads.items()}
+    state = noise.init(traced)._replace(count=jnp.int32(5))
+    assert sum(sizes) >= LEAST // 2  # else the definition draws them
+    for update in (noise.update, jax.jit(noise.update)):
+        found, _ = update(traced, state)
+        for name, g in expected.items():
+            np.testing.assert_array_equal(bits(found[name]), bits(g))
