@@ -22,6 +22,8 @@ import numpy as np
 from gradnoise_core.oracle import check_stream_bits
 from gradnoise_core.backend import backend_for
 assert check_stream_bits(backend_for(np)).passed
+from gradnoise_core.oracle.vectors import check_vectors, published_vectors
+assert check_vectors(published_vectors()).passed
 optimizer = gn.noisy(gn.adam(1e-3), clip=1.0, seed=1)
 params = {"w": np.ones((3, 2), np.float32)}
 updates, state = optimizer.update(params, optimizer.init(params), params)
@@ -48,6 +50,8 @@ def check_contents(wheel: Path) -> None:
         sys.exit(f"{wheel.name} holds {sorted(tops)}, not {sorted(PACKAGES)}")
     needed = {f"{package}/py.typed" for package in PACKAGES}
     needed.add("gradnoise_core/random/quantile_table_v1.npy")
+    vectors = "gradnoise_core/oracle/vectors"
+    needed |= {f"{vectors}/schema.json", f"{vectors}/v1/manifest.json"}
     if missing := needed - set(names):
         sys.exit(f"{wheel.name} lacks {sorted(missing)}")
 

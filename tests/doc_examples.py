@@ -1,0 +1,17 @@
+"""The Python blocks of a page of the documentation, which its tests run as they stand."""
+
+import re
+import textwrap
+from pathlib import Path
+
+__all__ = ["page"]
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def page(name: str) -> str:
+    """Return the ``code-block:: python`` blocks of a page, one after another, as one program."""
+    text = (DOCS / name).read_text(encoding="utf-8")
+    blocks = re.findall(r"^\.\. code-block:: python\n\n((?:(?:   .*)?\n)+)", text, re.MULTILINE)
+    assert blocks, name
+    return "\n".join(textwrap.dedent(block) for block in blocks)
