@@ -29,7 +29,7 @@ WIDTH = 132  # of what is written to a file
 DEVICES = ("cpu", "cuda")
 
 
-def run(results: Path | None, *, check: bool, **options: Any) -> int:
+def run(results: Path | None, *, check: bool, add: bool = False, **options: Any) -> int:
     """Measure, or with `check` only judge what was measured before; return the exit code."""
     folder = RESULTS if results is None else results
     console = Console()
@@ -44,7 +44,8 @@ def run(results: Path | None, *, check: bool, **options: Any) -> int:
     settings = _settings(options)
     writable(folder)
     path = folder / f"{settings.device}.json"
-    for document in measure(settings, functools.partial(_show, console)):
+    before = Document.from_json(path.read_text("utf-8")) if add and path.exists() else None
+    for document in measure(settings, functools.partial(_show, console), before):
         with written_whole(path) as file:
             file.write(document.to_json().encode())
     picture = path.with_suffix(".png")

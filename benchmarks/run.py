@@ -6,9 +6,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from benchmarks import first_call, memory
 from benchmarks.environment import ROOT, child_environment, describe
@@ -18,14 +19,16 @@ from benchmarks.sections import SECTIONS, contestants
 from benchmarks.settings import Settings
 from benchmarks.task import MACHINE, Task
 
-__all__ = ["measure"]
+__all__ = ["kept", "measure"]
 
 #: Processes that a first call with caches is the median of; a cold one is made once.
 CACHED = 3
 
 
 def measure(
-    settings: Settings, show: Callable[[str, Found, Machine | None], None]
+    settings: Settings,
+    show: Callable[[str, Found, Machine | None], None],
+    before: Document | None = None,
 ) -> Iterator[Document]:
     """Yield the document as it grows, after each process.
 
@@ -34,16 +37,54 @@ def measure(
     settings : Settings
     show : callable
         Called with a task's label, what it found, and the machine's rates.
+    before : Document, optional
+        A run whose figures of other sections are kept.
+
+    Raises
+    ------
+    ValueError
+        If it was made with other versions, on another machine, or with other settings.
     """
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    document = Document(
-        SCHEMA, settings.command, date, False, settings.as_dict(), describe(), Found()
-    )
+    command, environment, found = settings.command, describe(), Found()
+    if before is not None:
+        _check_like(before, settings, environment)
+        command = f"{before.command}\n{command} --add"
+        found = kept(before.found, settings.sections)
+    document = Document(SCHEMA, command, date, False, settings.as_dict(), environment, found)
     for label, found in _parts(settings):
         document.found.add(found)
         show(label, found, document.found.rates)
         yield document
     yield dataclasses.replace(document, complete=True)
+
+
+def kept(found: Found, sections: Sequence[str]) -> Found:
+    """Return what was found of other sections than these, and not of the machine."""
+
+    def of_another(record: Any) -> bool:
+        section = record.what.split(",")[0] if isinstance(record, Note) else record.section
+        return section not in sections
+
+    names = ("times", "ratios", "memory", "first_calls", "absent", "failed")
+    return Found(**{name: list(filter(of_another, getattr(found, name))) for name in names})
+
+
+def _check_like(before: Document, settings: Settings, environment: Mapping[str, str]) -> None:
+    """Refuse to put figures beside those of another machine, or taken otherwise."""
+    same = {name: getattr(settings, name) for name in ("clock", "threads", "device")}
+    told = {name: before.settings[name] for name in same}
+    differ = sorted(
+        name
+        for name in {*before.environment, *environment}
+        if before.environment.get(name) != environment.get(name)
+    )
+    if told != same or differ:
+        message = (
+            "`--add` keeps figures of the same machine, versions, clock and threads only; these "
+            f"differ: {', '.join(differ) or 'the settings'}. Measure all sections again."
+        )
+        raise ValueError(message)
 
 
 def _parts(settings: Settings) -> Iterator[tuple[str, Found]]:

@@ -12,10 +12,11 @@ import numpy as np
 
 import gradnoise_core as gn
 from gradnoise_core.backend import Backend
-from gradnoise_core.typing import Array, Device, Tree
+from gradnoise_core.typing import Array, Device, Step, Tree
 from gradnoise_reference_models.data import ClassificationData, epoch_order, steps_per_epoch
 from gradnoise_reference_models.data.batches import batches
 from gradnoise_reference_models.models import mlp
+from gradnoise_reference_models.models.mlp import Dropout
 
 __all__ = ["EpochRecord", "Progress", "Trainer", "TrainingState"]
 
@@ -64,6 +65,8 @@ class Trainer:
         Where to train: one of the backend's devices; its own default if None.
     compiled : bool
         Whether the step is compiled by the backend.
+    dropout_rate : float
+        The probability that a hidden unit is dropped, in [0, 1); the masks are those of the seeds.
     """
 
     data: ClassificationData
@@ -74,6 +77,7 @@ class Trainer:
     dtype: str = "float32"
     device: Device = None
     compiled: bool = False
+    dropout_rate: float = 0.0
 
     @property
     def steps_per_epoch(self) -> int:
@@ -116,22 +120,35 @@ class Trainer:
         for epoch in range(state.epoch, count):
             order = epoch_order(list(self.seeds), epoch, len(self.data.train_y))
             for i, rows in enumerate(batches(order, self.batch_size), 1):
-                params, optimizer, loss = step(params, optimizer, *train, self._indices(rows))
+                made = epoch * self.steps_per_epoch + i - 1
+                chosen = self._indices(rows)
+                params, optimizer, loss = step(params, optimizer, *train, chosen, made)
                 progress(epoch, i)
                 whole = i == self.steps_per_epoch
                 yield TrainingState(epoch + whole, 0 if whole else i, params, optimizer), loss
 
     def step(
-        self, params: Tree, optimizer: Any, train_x: Array, train_y: Array, chosen: Array
+        self,
+        params: Tree,
+        optimizer: Any,
+        train_x: Array,
+        train_y: Array,
+        chosen: Array,
+        made: Step,
     ) -> tuple[Tree, Any, Array]:
-        """Return parameters and optimizer state after a step on the chosen rows, and the loss."""
+        """Return parameters and optimizer state after a step on the chosen rows, and the loss.
+
+        `made` is the number of updates made before, which decides the masks of dropout.
+        """
         xp = self.backend.namespace
         flat = xp.reshape(chosen, (-1,))
         x = xp.reshape(xp.take(train_x, flat, axis=0), (*chosen.shape, train_x.shape[-1]))
         y = xp.reshape(xp.take(train_y, flat, axis=0), chosen.shape)
-        loss, grads = mlp.loss_and_grads(params, x, y)
-        updates, optimizer = self.optimizer.update(grads, optimizer, params)
-        return gn.apply_updates(params, updates), optimizer, loss
+        rate, seeds = self.dropout_rate, list(self.seeds)
+        dropout = Dropout(rate, seeds, made) if rate else None
+        loss, grads = mlp.loss_and_grads(params, x, y, dropout=dropout)
+        params, optimizer = gn.apply_gradients(self.optimizer, grads, optimizer, params)
+        return params, optimizer, loss
 
     def _place(self, x: Array, y: Array) -> tuple[Array, Array]:
         place = self.backend.from_host

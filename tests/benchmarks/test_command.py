@@ -57,6 +57,27 @@ def test_a_tiny_run_writes_json_and_a_plot(tmp_path: Path) -> None:
     assert "not in the run on cpu" in checked.output
 
 
+def test_sections_are_added_to_what_is_there(tmp_path: Path) -> None:
+    folder = ["--results", str(tmp_path)]
+    assert run(*TINY, *NORMALS, *folder).exit_code == 0
+    first = Document.from_json((tmp_path / "cpu.json").read_text("utf-8"))
+    noise = ["--section", "noise", "--variant", "numpy"]
+    assert run(*TINY, *noise, *folder, "--add").exit_code == 0
+    both = Document.from_json((tmp_path / "cpu.json").read_text("utf-8"))
+    assert [t for t in both.found.times if t.section == "normals"] == first.found.times
+    assert {t.section for t in both.found.times} == {"normals", "noise"}
+    assert len(both.found.machine) == 1
+    assert both.command.splitlines() == [first.command, both.command.splitlines()[1]]
+    assert both.command.endswith("--section noise --variant numpy --sizes 1000 --budget 0.05 --add")
+
+    other = dataclasses.replace(both, environment={**both.environment, "numpy": "1.0"})
+    (tmp_path / "cpu.json").write_text(other.to_json(), "utf-8")
+    refused = run(*TINY, *noise, *folder, "--add")
+    assert refused.exit_code == 1
+    assert "these differ: numpy. Measure all" in refused.output
+    assert (tmp_path / "cpu.json").read_text("utf-8") == other.to_json()
+
+
 def test_the_recorded_command_is_the_one_to_repeat() -> None:
     assert Settings().command == "gradnoise bench"
     settings = Settings(sections=("adam",), sizes=(1000, 10**6), budget=0.5, device="cuda")

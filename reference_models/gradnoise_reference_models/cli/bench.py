@@ -44,8 +44,11 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the figures and the plot; benchmarks/results by default.",
 )
+@click.option(
+    "--add", is_flag=True, help="Keep what the folder has of other sections, of the same machine."
+)
 @click.option("--check", is_flag=True, help="Measure nothing: judge the figures in the folder.")
-def bench(results: Path | None, check: bool, **options: Any) -> None:
+def bench(results: Path | None, check: bool, add: bool, **options: Any) -> None:
     """Measure our time, memory and first call beside those of peers.
 
     Ours and its peers are timed in turn, in one process a section and an array library, each
@@ -56,7 +59,7 @@ def bench(results: Path | None, check: bool, **options: Any) -> None:
     """
     suite = _suite()
     try:
-        code = suite.run(results, check=check, **options)
+        code = suite.run(results, check=check, add=add, **options)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     raise SystemExit(code)
