@@ -94,6 +94,7 @@ PUBLIC: dict[str, list[str]] = {
         "StreamReport",
         "check_stream_bits",
     ],
+    "gradnoise_backends.torch_optim": ["OptimizerNoise", "add_gradient_noise"],
     "gradnoise_core.oracle.vectors": [
         "FORMAT_VERSION",
         "SETS",

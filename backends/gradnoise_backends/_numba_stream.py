@@ -13,6 +13,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.np.ufunc import parallel
 
 from gradnoise_backends._memory import empty
 from gradnoise_core.random import quantile_table
@@ -179,7 +180,7 @@ def draw(runs: Runs, *, normals: bool) -> Any:
 
 def in_tasks(fill: Callable[[int, int], None], n: int) -> None:
     """Call ``fill(begin, end)`` for parts of [0, n), by as many threads as numba is set to."""
-    threads = min(numba.get_num_threads(), n // TASK)
+    threads = min(_threads(), n // TASK)
     if threads < 2:
         fill(0, n)
         return
@@ -188,6 +189,16 @@ def in_tasks(fill: Callable[[int, int], None], n: int) -> None:
     parts = [(begin, min(begin + step, n)) for begin in range(0, n, step)]
     for _ in _pool(os.getpid(), threads).map(lambda part: fill(*part), parts):
         pass
+
+
+def _threads() -> int:
+    """Return what numba is set to, without starting its own threads.
+
+    Asked for the number, numba starts them, and its OpenMP layer then changes torch's number too.
+    """
+    started: bool = getattr(parallel, "_is_initialized", True)
+    number: int = numba.get_num_threads() if started else numba.config.NUMBA_NUM_THREADS
+    return number
 
 
 @functools.lru_cache(maxsize=2)

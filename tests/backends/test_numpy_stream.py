@@ -93,13 +93,13 @@ def test_a_compiled_step_is_the_step_in_pieces_to_the_bit(
 
 
 def test_threads_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    numba = pytest.importorskip("numba")
+    pytest.importorskip("numba")
     from gradnoise_backends import _numba_stream
 
     given = Runs(Key(np.array([3], np.int32), np.array([5], np.int32)), (1,), (300_001,))
     whole = []
     for threads in (1, 2, 5):
-        monkeypatch.setattr(numba, "get_num_threads", lambda threads=threads: threads)
+        monkeypatch.setattr(_numba_stream, "_threads", lambda threads=threads: threads)
         whole.append(_numba_stream.draw(given, normals=True))
     for other in whole[1:]:
         np.testing.assert_array_equal(other, whole[0])
