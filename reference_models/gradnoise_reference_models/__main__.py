@@ -10,7 +10,7 @@ def main() -> None:
     try:
         from gradnoise_reference_models.cli import cli
     except ModuleNotFoundError as error:
-        if error.name not in ("click", "rich", "threadpoolctl"):
+        if error.name not in ("click", "filelock", "rich", "sqlalchemy", "threadpoolctl"):
             raise
         message = (
             f"The command `gradnoise` needs {error.name}, which is not installed. Install the "
