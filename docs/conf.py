@@ -25,10 +25,12 @@ extensions = [
     "command_help",
     "dialect_table",
     "mathml",
+    "mutant_table",
     "names",
     "public_names",
     "quantile_error",
     "stream_quality",
+    "world_table",
 ]
 exclude_patterns = ["_build"]
 templates_path: list[str] = []

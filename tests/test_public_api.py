@@ -91,9 +91,24 @@ PUBLIC: dict[str, list[str]] = {
     "gradnoise_core.oracle": [
         "MILLION_NORMALS_SHA256",
         "MILLION_WORDS_SHA256",
+        "Claim",
+        "ConformanceError",
+        "Identification",
+        "Reading",
+        "Report",
         "StreamReport",
+        "check_noise",
+        "check_noise_seeds",
+        "check_optimizer",
+        "check_schedule",
+        "check_stream",
         "check_stream_bits",
+        "identify_dialect",
     ],
+    "gradnoise_core.oracle.mutants": ["MUTANTS", "RIGHT", "Implementation", "Mutant"],
+    "gradnoise_backends.keras_optimizer": ["NoisyOptimizer", "add_gradient_noise"],
+    "gradnoise_backends.lightning_callback": ["GradientNoise"],
+    "gradnoise_backends.transformers_callback": ["GradientNoiseCallback"],
     "gradnoise_backends.torch_optim": ["OptimizerNoise", "add_gradient_noise"],
     "gradnoise_core.oracle.vectors": [
         "FORMAT_VERSION",
@@ -164,8 +179,8 @@ names = pytest.mark.parametrize("name", PUBLIC)
 
 def load(name: str) -> ModuleType:
     """Import a public module; a backend's needs its framework."""
-    framework = name.removeprefix("gradnoise_backends.")
-    if framework in ("cupy", "jax", "torch"):
+    framework = name.removeprefix("gradnoise_backends.").partition("_")[0]
+    if framework in ("cupy", "jax", "keras", "lightning", "torch", "transformers"):
         pytest.importorskip(framework)
     return importlib.import_module(name)
 

@@ -1,0 +1,35 @@
+"""Frameworks that an adapter needs, and what to install where one is absent."""
+
+import importlib
+from typing import Any
+
+__all__ = ["require"]
+
+
+def require(module: str, *, extra: str) -> Any:
+    """Return `module`, imported; if its package is absent, say which extra holds it.
+
+    Parameters
+    ----------
+    module : str
+        Dotted name, such as ``"lightning.pytorch"``.
+    extra : str
+        The extra of this distribution that brings it.
+
+    Raises
+    ------
+    ImportError
+        If the package is not installed. A package that is there but broken raises its own error.
+    """
+    package = module.partition(".")[0]
+    try:
+        importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        message = (
+            f"`{package}` is needed by this adapter, and is not installed. "
+            f'Install it with: pip install "gradnoise-core[{extra}]"'
+        )
+        raise ImportError(message, name=package) from error
+    return importlib.import_module(module)
