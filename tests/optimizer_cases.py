@@ -35,7 +35,7 @@ START = _RNG.standard_normal(SIZE)
 #: How far two codings of one formula may be apart, at any step.
 TOLERANCE = 1e-12
 
-DECAY = {"weight_decay": 0.01}
+DECAY: dict[str, Any] = {"weight_decay": 0.01}
 
 
 def features(name: str) -> dict[str, Any]:

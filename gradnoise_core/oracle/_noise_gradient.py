@@ -78,12 +78,12 @@ def _which_clip(sample: Sample) -> str:
     """Return what was done to the gradient in the place of what is due."""
     plan = sample.plan
     calls = np.flatnonzero(sample.kinds != "zero")
-    over = [k for k in calls if plan.kinds[k] == "over"]
+    over = [int(k) for k in calls if plan.kinds[k] == "over"]
     if plan.clip is not None and over:
         norms = [float(np.linalg.norm(sample.found[k])) for k in over]
         if all(abs(norm - plan.clip) <= 1e-3 * plan.clip for norm in norms):
             return "it is added before clipping, or else scaled by the factor of the clipping"
-        others = [(None, "it is not clipped")]
+        others: list[tuple[str | None, str]] = [(None, "it is not clipped")]
         others += [(by, f"it is clipped by {by} instead") for by in CLIPS if by != plan.clip_by]
         for by, cause in others:
             if all(_fits(sample, k, by) for k in over):

@@ -81,15 +81,15 @@ def collect(fn: Callable[[Any, int], Any], plan: Plan) -> tuple[Sample | None, l
             changed = _changed(gradient, given, plan, t)
         due = clipped(given, plan.clip, plan.clip_by)
         rows.append((_flat(given), _flat(due), _flat(found)))
-    given, due, found = (np.stack(column) for column in zip(*rows, strict=True))
-    bad = np.argwhere(~np.isfinite(found))
-    where = f"{found[tuple(bad[0])]} at t = {plan.steps[bad[0][0]]}" if len(bad) else ""
+    before, wanted, after = (np.stack(column) for column in zip(*rows, strict=True))
+    bad = np.argwhere(~np.isfinite(after))
+    where = f"{after[tuple(bad[0])]} at t = {plan.steps[bad[0][0]]}" if len(bad) else ""
     claims = [
         Claim(_FORM, True),
         Claim("leaves the gradient that it is given alone", not changed, changed),
         Claim("is finite where the gradient is", not len(bad), where),
     ]
-    return (None if len(bad) else Sample(plan, given, due, found)), claims
+    return (None if len(bad) else Sample(plan, before, wanted, after)), claims
 
 
 _FORM = "returns the structure, shapes, dtypes and library that it is given"

@@ -11,7 +11,7 @@ from optimizer_cases import DECAY, DIALECT_ROWS
 
 import gradnoise_core as gn
 from gradnoise_core.optimizers import keywords
-from gradnoise_core.oracle import Identification, _scipy, identify_dialect
+from gradnoise_core.oracle import Identification, identify_dialect
 from gradnoise_core.oracle._formulas import FORMULAS
 from gradnoise_core.oracle._plain import Plain
 from gradnoise_core.oracle._wrong import MISTAKES
@@ -79,7 +79,7 @@ def test_it_prints_as_a_sentence() -> None:
 
 
 def test_awkward_numbers_are_found() -> None:
-    k = {"b1": 0.8765, "b2": 0.98765, "eps": 3.21e-6}
+    k: dict[str, Any] = {"b1": 0.8765, "b2": 0.98765, "eps": 3.21e-6}
     found = identify_dialect(gn.adam(0.0123456, **k))
     assert found.speaks("adam", "torch")
     for keyword, value in {"learning_rate": 0.0123456, **k}.items():
@@ -218,7 +218,7 @@ def test_without_scipy_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         raise ImportError(name)
 
     monkeypatch.setattr(builtins, "__import__", absent)
-    monkeypatch.setattr(_scipy.importlib, "import_module", importless)
+    monkeypatch.setattr("importlib.import_module", importless)
     with pytest.raises(ImportError, match=r"gradnoise-core\[oracle\]"):
         identify_dialect(gn.adam(1e-3))
 

@@ -206,7 +206,7 @@ def test_the_first_step_and_leaf_that_part_are_named() -> None:
 
 
 @pytest.mark.parametrize("change", [{"eps": 1.0001e-8}, {"b1": 0.9 + 1e-9}, {"b2": 0.999 + 1e-9}])
-def test_small_errors_of_hyperparameters_are_seen(change: dict[str, float]) -> None:
+def test_small_errors_of_hyperparameters_are_seen(change: dict[str, Any]) -> None:
     assert not check_optimizer(gn.adam(RATE, **change), learning_rate=RATE).passed
 
 

@@ -142,8 +142,8 @@ def _judge(name: str, seen: VectorSet, due: VectorSet) -> VectorClaim:
                 f"{output}{list(difference.index)} is {difference.seen}",
                 f"{difference.due} {stated(tolerance)}",
                 _cause(name, output, array, difference, due),
-                output,
-                difference.index,
+                output=output,
+                index=difference.index,
             )
     return VectorClaim(name, True)
 

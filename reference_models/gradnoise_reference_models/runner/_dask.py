@@ -114,7 +114,7 @@ class _EventSender:
     def cancelled(self) -> bool:
         """Return whether the scheduler took the task back: the main process ended, or stopped."""
         from distributed import get_worker
-        from distributed.worker import thread_state  # type: ignore[attr-defined]
+        from distributed.worker import thread_state
 
         state = get_worker().state.tasks.get(thread_state.key)
         return state is None or state.state in ("cancelled", "resumed")
