@@ -1,11 +1,15 @@
 """The documentation's build: warnings are errors, and nothing is fetched from a network."""
 
+import os
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for benchmarks
+
+# Keras loads TensorFlow unless it is told otherwise, and that is not installed.
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 project = "gradnoise-core"
 author = "The gradnoise-core developers"
@@ -42,6 +46,8 @@ nitpicky = True
 nitpick_ignore = [
     # Python's own documentation is not at hand, for the build fetches nothing.
     ("py:class", "collections.abc.Callable"),
+    ("py:class", "collections.abc.Iterable"),
+    ("py:class", "collections.abc.Sequence"),
 ]
 
 # numpydoc says the types; repeated in the signature they would only make it long.
