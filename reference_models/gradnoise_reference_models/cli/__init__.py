@@ -5,7 +5,10 @@ import click
 from gradnoise_reference_models.cli.backends import backends
 from gradnoise_reference_models.cli.bench import bench
 from gradnoise_reference_models.cli.data import data
+from gradnoise_reference_models.cli.judge import judge
 from gradnoise_reference_models.cli.reproduce import reproduce
+from gradnoise_reference_models.cli.results import results
+from gradnoise_reference_models.cli.vectors import vectors
 
 __all__ = ["cli"]
 
@@ -19,4 +22,7 @@ def cli() -> None:
 cli.add_command(backends)
 cli.add_command(bench)
 cli.add_command(data)
+cli.add_command(judge)
 cli.add_command(reproduce)
+cli.add_command(results)
+cli.add_command(vectors)
