@@ -117,6 +117,8 @@ def _draw_ratios(axes: Any, compared: Sequence[Ratio]) -> None:
 
 
 def _label(r: Ratio) -> str:
+    if SECTIONS[r.section].how == "replicas":
+        return f"{r.section}, {r.variant}: {r.leaves} runs, {r.contestant} / {r.to_leaves} {r.to}"
     leaves = f" in {r.leaves:,} leaves" if r.leaves > 1 else ""
     other = f"{r.to} in {r.to_leaves:,}" if r.leaves != r.to_leaves else r.to
     return f"{r.section}, {r.variant}, {r.size:.0e}: {r.contestant}{leaves} / {other}"

@@ -97,7 +97,7 @@ def _parts(settings: Settings) -> Iterator[tuple[str, Found]]:
                 label = f"{section}, {name}"
                 yield label, Found(absent=[Note(label, why)])
                 continue
-            if SECTIONS[section].how in ("timed", "leaves"):
+            if SECTIONS[section].how in ("timed", "leaves", "replicas"):
                 task = settings.task(section, name)
                 yield task.label, _child(task, settings.timeout)
                 continue

@@ -24,8 +24,8 @@ class Section(NamedTuple):
     module : str
         Which module's contestants it measures.
     how : str
-        "timed" over sizes, "leaves" over numbers of leaves, or "memory" or "first-call", with a
-        process for each contestant.
+        "timed" over sizes, "leaves" over numbers of leaves, "replicas" over numbers of runs, or
+        "memory" or "first-call", with a process for each contestant.
     bytes : float
         What an element must move to and from memory; 0 where no floor is drawn.
     operations : float
@@ -48,6 +48,7 @@ SECTIONS = {
         Section("adam", "noisy-Adam step", "adam", "timed", 28, _NORMAL),
         Section("noise-leaves", "gradient noise in many leaves", "noise", "leaves"),
         Section("adam-leaves", "noisy-Adam step in many leaves", "adam", "leaves"),
+        Section("ensembles", "an update of many runs", "ensembles", "replicas"),
         Section("memory", "peak extra memory of a noisy-Adam step", "adam", "memory"),
         Section("first-call", "first call of gradient noise", "noise", "first-call"),
     )

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from benchmarks.ensembles import PARAMETERS, RUNS
 from benchmarks.place import VARIANTS
 from benchmarks.sections import SECTIONS
 from benchmarks.task import MACHINE, Task
@@ -49,17 +50,23 @@ class Settings:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     def task(self, section: str, variant: str, contestant: str = "") -> Task:
-        """Return a task: all sizes if it times them, else the usual one, or the nearest below."""
+        """Return a task: all sizes if it times them, else the usual one, or the nearest below.
+
+        Of ensembles, the network is the paper's and the numbers of runs are fixed.
+        """
         sizes = list(self.sizes)
         usual = None if section == MACHINE else USUAL.get(SECTIONS[section].how)
         if usual is not None:
             sizes = [max((n for n in sizes if n <= usual), default=min(sizes))]
+        leaves = list(self.leaves)
+        if section != MACHINE and SECTIONS[section].how == "replicas":
+            sizes, leaves = [PARAMETERS], list(RUNS)
         return Task(
             section,
             variant,
             contestant,
             sizes,
-            list(self.leaves),
+            leaves,
             self.budget,
             self.clock,
             self.threads,

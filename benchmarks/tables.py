@@ -64,11 +64,35 @@ def leaves(found: Found, _: Machine | None) -> Table:
     return Table("Many leaves", columns, [_leaves(r) for r in many])
 
 
+def ensembles(found: Found, _: Machine | None) -> Table:
+    """Return the time of an update of many runs as one program, over that of as many solo runs."""
+    here = [r for r in found.ratios if SECTIONS[r.section].how == "replicas"]
+    ms = {
+        (t.variant, t.contestant, t.leaves): f"{1e3 * t.seconds.median / t.leaves:.3g}"
+        for t in found.times
+    }
+    rows = [
+        (
+            r.variant,
+            str(r.leaves),
+            ms[r.variant, r.contestant, r.leaves],
+            ms[r.variant, r.to, r.to_leaves],
+            f"{r.ratio.median:.2f}",
+            _quartiles(r.ratio),
+        )
+        for r in here
+        if r.leaves == r.to_leaves
+    ]
+    columns = ("variant", "runs", "ms a run, together", "ms a run, solo", "ratio", "quartiles")
+    return Table("An update of many runs: as one program over one after another", columns, rows)
+
+
 def times(found: Found, rates: Machine | None) -> Table:
     """Return nanoseconds an element, a column a size, and the floor of ours."""
-    sizes = sorted({t.size for t in found.times})
+    elementwise = [t for t in found.times if SECTIONS[t.section].how != "replicas"]
+    sizes = sorted({t.size for t in elementwise})
     cells: dict[tuple[str, ...], dict[int, str]] = {}
-    for t in found.times:
+    for t in elementwise:
         here = (t.section, t.variant)
         cells.setdefault((*here, t.contestant, f"{t.leaves:,}"), {})[t.size] = _nanoseconds(
             t.seconds.median, t.size
@@ -117,6 +141,7 @@ TABLES = {
     "machine": machine,
     "ratios": ratios,
     "leaves": leaves,
+    "ensembles": ensembles,
     "times": times,
     "memory": memory,
     "first-calls": first_calls,

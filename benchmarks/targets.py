@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.ensembles import PARAMETERS, RUNS
 from benchmarks.machine import copy_rate
 from benchmarks.records import Document, Ratio
 from benchmarks.sections import SECTIONS
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 OURS, COMPILED, JIT = "ours", "ours, torch.compile", "ours, jit"
+TOGETHER = "one program"
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,22 @@ def _leaves(kind: str, section: str, library: str, variant: str) -> RatioTarget:
     return RatioTarget(name, 2.5, section, variant, (OURS,), OURS, leaves=1000)
 
 
+def _runs(library: str, variant: str, at_most: float, device: str = "cpu") -> RatioTarget:
+    """Return the target of 40 runs as one program over 40 solo runs."""
+    return RatioTarget(
+        f"40 runs as one program, {library}",
+        at_most,
+        "ensembles",
+        variant,
+        (TOGETHER,),
+        "solo runs",
+        size=PARAMETERS,
+        leaves=max(RUNS),
+        to_leaves=max(RUNS),
+        device=device,
+    )
+
+
 _PCG64 = "Generator(PCG64)"
 _FUSED = "Adam(fused) + randn"
 _THREEFRY = "jax.random.normal (threefry)"
@@ -114,6 +132,11 @@ TARGETS: tuple[Target, ...] = (
     _leaves("noisy Adam", "adam-leaves", "NumPy", "numpy"),
     _leaves("noisy Adam", "adam-leaves", "NumPy with numba", "numpy-numba"),
     _leaves("noisy Adam", "adam-leaves", "torch", "torch"),
+    _runs("NumPy", "numpy", 1 / 2),
+    _runs("NumPy with numba", "numpy-numba", 1 / 2),
+    _runs("JAX", "jax", 1 / 3),
+    _runs("GPU, torch", "torch", 1 / 10, "cuda"),
+    _runs("GPU, JAX", "jax", 1 / 10, "cuda"),
     FirstCallTarget(
         "torch.compile, first call of the noise, cold",
         20,

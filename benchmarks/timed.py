@@ -1,4 +1,4 @@
-"""Contestants timed in turn at each size, or at each number of leaves of one size."""
+"""Contestants timed in turn at each size, or at each number of leaves, or of runs, of one size."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ def run(task: Task, place: Place) -> Found:
     found = Found()
     everyone = contestants(task.of, place.library)
     for size in task.sizes:
-        leaves = task.leaves if task.of.how == "leaves" else [1]
+        leaves = task.leaves if task.of.how in ("leaves", "replicas") else [1]
         entries = [Entry(c, n) for n in leaves if n <= size for c in everyone]
         calls = dict(_ready(task, place, size, entries, found))
         entries = [e for e in entries if e.label in calls]

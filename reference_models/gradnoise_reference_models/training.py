@@ -42,6 +42,9 @@ class TrainingState(NamedTuple):
     optimizer: Any
 
 
+#: Test examples at a time, so that what a network of many replicas remembers of them fits.
+_PIECE = 1000
+
 #: Told after each step: epochs done before this one, and steps done in it.
 Progress = Callable[[int, int], None]
 
@@ -102,12 +105,13 @@ class Trainer:
     ) -> Iterator[tuple[TrainingState, EpochRecord]]:
         """Train up to epoch `count`; yield the state and what was seen after each epoch."""
         accuracy = self.backend.jit(mlp.accuracy) if self.compiled else mlp.accuracy
-        test = self._place(self.data.test_x, self.data.test_y)
+        test = list(self._test())
         total: Any = 0.0
         for now, loss in self.steps(state, count, progress):
             total = total + loss
             if now.step == 0:
-                yield now, self._record(now, total, accuracy(now.params, *test))
+                scores = [self.backend.to_numpy(accuracy(now.params, *piece)) for piece in test]
+                yield now, self._record(now, total, scores)
                 total = 0.0
 
     def steps(
@@ -157,12 +161,20 @@ class Trainer:
     def _indices(self, rows: Array) -> Array:
         return self.backend.from_host(np.ascontiguousarray(rows, np.int32), device=self.device)
 
-    def _record(self, state: TrainingState, total: Array, accuracy: Array) -> EpochRecord:
-        steps = self.steps_per_epoch
+    def _test(self) -> Iterator[tuple[Array, Array]]:
+        """Yield the test data in pieces, on the device."""
+        x, y = self.data.test_x, self.data.test_y
+        for i in range(0, len(y), _PIECE):
+            yield self._place(x[i : i + _PIECE], y[i : i + _PIECE])
+
+    def _record(self, state: TrainingState, total: Array, scores: list[Array]) -> EpochRecord:
+        steps, examples = self.steps_per_epoch, len(self.data.test_y)
+        sizes = [min(_PIECE, examples - i) for i in range(0, examples, _PIECE)]
+        accuracy = np.average(scores, axis=0, weights=sizes) if len(scores) > 1 else scores[0]
         losses = self.backend.to_numpy(total) / steps
         return EpochRecord(
             state.epoch,
             state.epoch * steps,
             tuple(float(x) for x in losses),
-            tuple(float(x) for x in self.backend.to_numpy(accuracy)),
+            tuple(float(x) for x in accuracy),
         )

@@ -8,6 +8,9 @@ import click
 from gradnoise_reference_models.cli._backends import names
 from gradnoise_reference_models.cli._compare import compare
 from gradnoise_reference_models.cli._train import train
+from gradnoise_reference_models.cli.ablations import annealed_vs_fixed, batch_noise
+from gradnoise_reference_models.cli.cost import cost
+from gradnoise_reference_models.cli.table1 import table1
 from gradnoise_reference_models.data import LOADERS, load
 from gradnoise_reference_models.experiments.zero_init import DEFAULT_STEPS, ZeroInit
 
@@ -95,3 +98,7 @@ def zero_init(
             train(settings, backend, device, results, resume=resume)
     except (ImportError, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
+
+
+for command in (table1, annealed_vs_fixed, batch_noise, cost):
+    reproduce.add_command(command)
