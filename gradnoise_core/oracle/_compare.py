@@ -61,7 +61,9 @@ def units(seen: Any, due: Any, start: Any, dtype: str, relative: float) -> tuple
     rounding = float(np.finfo(dtype).eps) * (1 + steps / 2) * size
     with np.errstate(invalid="ignore", over="ignore"):
         off = np.abs(np.asarray(seen, np.float64) - due)
-    return np.where(np.isnan(off), np.inf, off), relative * away + rounding + 1e-300
+    allowed = relative * away + rounding + 1e-300
+    known = np.isfinite(allowed)  # nothing is near a number that is none
+    return np.where(known & ~np.isnan(off), off, np.inf), np.where(known, allowed, 1.0)
 
 
 def difference(

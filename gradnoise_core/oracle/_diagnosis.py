@@ -28,7 +28,8 @@ def cause(claim: Claimed, probes: Probes, seen: Path, dtype: str, relative: floa
     Of the mistakes that explain all of them the first in the order of `suspects` is named; else
     the one that leaves the least, if that is little.
     """
-    seen = list(seen)
+    if any(callable(value) for value in claim.keywords.values()):
+        return ""  # the formulas know numbers only
 
     def distance(step: Plain, rates: Sequence[float], limit: float) -> float:
         """Return how far a step's path is from what was seen; infinity above `limit`."""
@@ -54,22 +55,21 @@ def cause(claim: Claimed, probes: Probes, seen: Path, dtype: str, relative: floa
 
 def _distance(seen: Path, path: Path, probes: Probes, dtype: str, relative: float) -> float:
     """Return the largest difference in units of what is allowed; NaN is equal to NaN."""
-    both = [
-        [
-            (np.where(np.isnan(a) & np.isnan(b), 0.0, a), np.nan_to_num(b, nan=0.0))
-            for a, b in zip(p, q, strict=True)
+    if any(np.isnan(x).any() for x in (*seen[-1], *path[-1])):
+        nans = [
+            [np.isnan(a) & np.isnan(b) for a, b in zip(p, q, strict=True)]
+            for p, q in zip(seen, path, strict=True)
         ]
-        for p, q in zip(seen, path, strict=True)
-    ]
-    found = difference(
-        [[a for a, _ in x] for x in both],
-        [[b for _, b in x] for x in both],
-        probes.start,
-        probes.paths,
-        dtype,
-        relative,
-    )
+        seen, path = (_without(each, nans) for each in (seen, path))
+    found = difference(seen, path, probes.start, probes.paths, dtype, relative)
     return 0.0 if found is None else found.largest
+
+
+def _without(path: Path, nans: Path) -> Path:
+    return [
+        [np.where(skip, 0.0, x) for x, skip in zip(*both, strict=True)]
+        for both in zip(path, nans, strict=True)
+    ]
 
 
 def suspects(claim: Claimed) -> Iterator[tuple[str, Plain, float]]:

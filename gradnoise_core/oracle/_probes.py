@@ -3,6 +3,7 @@
 They do not depend on the parameters: in a closed loop two right codings of one formula drift apart.
 """
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,18 +58,28 @@ class Probes:
     idle: list[Any]
 
 
-def probes(shapes: Mapping[str, Shape], dtype: str, steps: int = STEPS) -> Probes:
+def probes(shapes: Mapping[str, Shape], dtype: str) -> Probes:
     """Return gradients and parameters for leaves of these shapes, rounded to `dtype` once."""
+    return _probes(tuple(shapes.items()), dtype)
+
+
+@functools.lru_cache(maxsize=8)
+def _probes(shapes: tuple[tuple[str, Shape], ...], dtype: str) -> Probes:
     start, idle, columns, first = [], [], [], 0
-    t = np.arange(steps)
+    t = np.arange(STEPS)
     none = (t < LATE) | (t % EVERY == 0)
-    for path, shape in shapes.items():
+    for path, shape in shapes:
         size = math.prod(shape)
         number = np.arange(first, first + size).reshape(shape) % len(CYCLE)
         first += size
         start.append((2.0 * uniform(f"start/{path}", shape)).astype(dtype))
         idle.append(number >= len(SCALES))
-        g = uniform(f"gradients/{path}", (steps, *shape)) * np.asarray(CYCLE)[number] + 0.0
+        g = uniform(f"gradients/{path}", (STEPS, *shape)) * np.asarray(CYCLE)[number] + 0.0
         g[none[:, *(None,) * len(shape)] & (number == len(SCALES))] = 0.0
         columns.append(g.astype(dtype))
-    return Probes(tuple(shapes), start, [[g[t] for g in columns] for t in range(steps)], idle)
+    return Probes(
+        tuple(path for path, _ in shapes),
+        start,
+        [[g[t] for g in columns] for t in range(STEPS)],
+        idle,
+    )

@@ -9,10 +9,10 @@ import numpy as np
 
 from gradnoise_core.oracle._form import Form, host
 
-__all__ = ["NotASubject", "Run", "Subject", "values"]
+__all__ = ["NotASubjectError", "Run", "Subject", "values"]
 
 
-class NotASubject(TypeError):
+class NotASubjectError(TypeError):
     """What was passed is nothing that can be judged."""
 
 

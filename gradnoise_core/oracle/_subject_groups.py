@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gradnoise_core.oracle._form import Form
-from gradnoise_core.oracle._run import NotASubject, Run, Subject
+from gradnoise_core.oracle._run import NotASubjectError, Run, Subject
 
 __all__ = ["Groups"]
 
@@ -26,7 +26,7 @@ class Groups(Subject):
                 "`step`, a function of one argument, must return an optimizer with `step` and "
                 f"`param_groups`, got {made!r}. Pass an object with `init` and `update` itself."
             )
-            raise NotASubject(message)
+            raise NotASubjectError(message)
         return _GroupsRun(made, tensors)
 
     def resume(self, params: list[Any], saved: Any) -> Run:

@@ -1,6 +1,7 @@
 """Trajectories: of a subject, watched, and of the optimizer that it claims to be."""
 
 import inspect
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from gradnoise_core.optimizers import keywords
 from gradnoise_core.oracle._form import host
 from gradnoise_core.oracle._plain import Plain
 from gradnoise_core.oracle._probes import Probes
-from gradnoise_core.oracle._run import NotASubject, Run, Subject, values
+from gradnoise_core.oracle._run import NotASubjectError, Run, Subject, values
 from gradnoise_core.typing import Rate
 
 __all__ = ["Claimed", "Trajectory", "claimed", "path_of_plain", "reference", "watch"]
@@ -68,17 +69,28 @@ def claimed(
 
 
 def reference(claim: Claimed, probes: Probes) -> Path:
-    """Return the trajectory due, in float64."""
+    """Return the trajectory due, in float64.
+
+    The leaves go as one array, for what is judged so acts on each element alone.
+    """
     rates = list(claim.rates)
     optimizer = claim.make(lambda t: rates[t])
-    p = {n: np.asarray(x, np.float64) for n, x in zip(probes.paths, probes.start, strict=True)}
+    p = _flat(probes.start)
     state, path = optimizer.init(p), []
     for grads in probes.gradients:
-        g = {n: np.asarray(x, np.float64) for n, x in zip(probes.paths, grads, strict=True)}
-        updates, state = optimizer.update(g, state, p)
+        updates, state = optimizer.update(_flat(grads), state, p)
         p = gn.apply_updates(p, updates)
-        path.append([p[name] for name in probes.paths])
+        path.append(_apart(p, probes.start))
     return path
+
+
+def _flat(leaves: Sequence[Any]) -> Any:
+    return np.concatenate([np.asarray(x, np.float64).reshape(-1) for x in leaves])
+
+
+def _apart(flat: Any, like: Sequence[Any]) -> list[Any]:
+    stops = itertools.accumulate(x.size for x in like)
+    return [flat[n - x.size : n].reshape(x.shape) for n, x in zip(stops, like, strict=True)]
 
 
 def path_of_plain(step: Plain, rates: Sequence[float], probes: Probes) -> Iterator[list[Any]]:
@@ -140,7 +152,7 @@ def watch(
             run = subject.begin(probes.start)
             seen.settable = run.settable
             go_on(run, subject, probes, rates(run.settable), seen, save_after=save_after)
-    except NotASubject:
+    except NotASubjectError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what was found
         at = f"at step {len(seen.path)}: " if seen.path else ""

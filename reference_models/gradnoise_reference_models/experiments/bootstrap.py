@@ -64,7 +64,7 @@ def best_interval(groups: Sequence[Sequence[float]]) -> Interval | None:
     Examples
     --------
     >>> best_interval([[90.0, 95.0, 10.0], [11.0, 12.0, 13.0]])
-    Interval(low=10.0, high=95.0)
+    Interval(low=13.0, high=95.0)
     """
     return _interval(groups, np.max)
 
