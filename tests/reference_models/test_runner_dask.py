@@ -82,6 +82,11 @@ def wait_for_two(log: Path, count: int) -> None:
     until(lambda: len(begun(log)) >= count + 2, "trials begin")
 
 
+def checkpoints(work: Path) -> list[Path]:
+    """Return the checkpoints of the tasks that run."""
+    return [p for p in work.rglob("*") if p.is_file() and p.suffix != ".lock"]
+
+
 class Figures:
     """A progress that remembers the last report of each trial."""
 
@@ -121,7 +126,7 @@ def test_a_cluster_of_which_a_worker_is_killed(tmp_path: Path, cluster: Cluster)
         for _ in range(2):
             count = len(begun(log))
             wait_for_two(log, count)
-            time.sleep(0.25)
+            until(lambda: len(checkpoints(store.work)) >= 2, "both have checkpoints")
             victim = begun(log)[-1][2]
             assert alive(victim)
             os.kill(victim, signal.SIGKILL)
