@@ -2,7 +2,8 @@
 
 The networks, their data's shape and their noise are those of table 1 of the paper; what is timed is
 the step that training makes, its minibatch brought to the device included. `Work.leaves` is the
-number of runs here, and `Work.size` the number of parameters of one.
+number of runs here, and `Work.size` the number of parameters of one. glibc is told to keep freed
+memory, as the runner tells its workers.
 """
 
 from collections.abc import Iterator, Sequence

@@ -18,6 +18,7 @@ from benchmarks.records import SCHEMA, Document, FirstCall, Found, Machine, Note
 from benchmarks.sections import SECTIONS, contestants
 from benchmarks.settings import Settings
 from benchmarks.task import MACHINE, Task
+from gradnoise_reference_models.runner._limits import KEPT_MEMORY
 
 __all__ = ["kept", "measure"]
 
@@ -97,9 +98,11 @@ def _parts(settings: Settings) -> Iterator[tuple[str, Found]]:
                 label = f"{section}, {name}"
                 yield label, Found(absent=[Note(label, why)])
                 continue
-            if SECTIONS[section].how in ("timed", "leaves", "replicas"):
+            how = SECTIONS[section].how
+            if how in ("timed", "leaves", "replicas"):
                 task = settings.task(section, name)
-                yield task.label, _child(task, settings.timeout)
+                extra = KEPT_MEMORY if how == "replicas" else None  # as where training runs
+                yield task.label, _child(task, settings.timeout, extra)
                 continue
             for who in contestants(SECTIONS[section], variant.library):
                 task = settings.task(section, name, who.name)

@@ -6,7 +6,7 @@ from typing import Any
 from gradnoise_core._base import EmptyState, GradientTransformation
 from gradnoise_core._dtypes import compute_dtype, dtype_name
 from gradnoise_core._fused import Operands, Stage
-from gradnoise_core._link import Chain, Link
+from gradnoise_core._link import Chain, Link, OtherDtypeError
 from gradnoise_core.backend import backend_of
 from gradnoise_core.tree import flatten, flatten_like
 from gradnoise_core.typing import Array, Namespace, Tree
@@ -79,24 +79,21 @@ def apply_gradients(
     array([2., 3.])
     """
     update = optimizer.update
-    if getattr(update, "links", None) is None or not _of_one_dtype(grads, params):
-        updates, state = update(grads, state, params)
-        return apply_updates(params, updates), state
-    new, (state, _) = Chain((update, _ADD))(grads, (state, EmptyState()), params)
-    return new, state
-
-
-def _of_one_dtype(grads: Tree, params: Tree) -> bool:
-    tree = flatten(grads, "grads")
-    leaves = flatten_like(params, tree, "params", "grads")
-    return all(p.dtype == g.dtype for p, g in zip(leaves, tree.leaves, strict=True))
+    if getattr(update, "links", None) is not None:
+        try:
+            new, (state, _) = Chain((update, _ADD))(grads, (state, EmptyState()), params)
+            return new, state
+        except OtherDtypeError:
+            pass
+    updates, state = update(grads, state, params)
+    return apply_updates(params, updates), state
 
 
 def _to_params(_: Namespace, x: Operands) -> tuple[Array, tuple[Array, ...]]:
     return x.p + x.g, ()
 
 
-_ADD = Link(stage=Stage(EmptyState, _to_params, needs_params=True))
+_ADD = Link(stage=Stage(EmptyState, _to_params, needs_params=True), one_dtype=True)
 
 
 def _plain(p: Array, u: Array) -> bool:

@@ -13,10 +13,14 @@ from gradnoise_core._packed import Packed, pack, pack_like, unpack
 from gradnoise_core.tree import Leaves, flatten, flatten_like
 from gradnoise_core.typing import Array, Tree
 
-__all__ = ["Chain", "Link"]
+__all__ = ["Chain", "Link", "OtherDtypeError"]
 
 #: ``packed gradients -> arrays``, by a transformation without a state
 Run = Callable[[Packed], list[Array]]
+
+
+class OtherDtypeError(Exception):
+    """Parameters are of other dtypes than their gradients, where a link wants them alike."""
 
 
 def _never(tree: Leaves, state: Any) -> bool:
@@ -36,11 +40,14 @@ class Link:
     replicas : callable
         ``(tree, state) -> bool``: whether the leaves must carry a replica axis; refuses leaves
         that must and do not.
+    one_dtype : bool
+        Whether each parameter must have its gradient's dtype; otherwise `OtherDtypeError`.
     """
 
     stage: Stage | None = None
     run: Run | None = None
     replicas: Callable[[Leaves, Any], bool] = _never
+    one_dtype: bool = False
 
     @property
     def links(self) -> "tuple[Link, ...] | None":
@@ -130,7 +137,10 @@ def _run_links(
         if params is None:
             message = "`params` must be given: this transformation reads the parameters."
             raise ValueError(message)
-        p = pack_like(flatten_like(params, tree, "params", "grads"), packed)
+        leaves = flatten_like(params, tree, "params", "grads")
+        if any(link.one_dtype for link in links) and not _alike(leaves, tree.leaves):
+            raise OtherDtypeError
+        p = pack_like(leaves, packed)
     new: list[Any] = []
     for stages, run in _segments(links):
         mine = states[len(new) : len(new) + max(len(stages), 1)]
@@ -141,6 +151,10 @@ def _run_links(
         packed = packed._replace(arrays=arrays)
         new.extend(after)
     return tree.rebuild(unpack(packed.arrays, packed)), new
+
+
+def _alike(leaves: Sequence[Array], others: Sequence[Array]) -> bool:
+    return [x.dtype for x in leaves] == [x.dtype for x in others]
 
 
 def _segments(links: Sequence[Link]) -> list[tuple[list[Stage], Run | None]]:

@@ -6,7 +6,7 @@ the cache, the normals of each piece drawn just before it is used.
 
 import importlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import array_api_compat.numpy as xp
@@ -132,6 +132,17 @@ class _Draws(NamedTuple):
         _numpy_stream.fill(*keys, tuple(starts), tuple(counts), out)
         return out.astype(dtype, copy=False)
 
+    def rows(self, first: int, last: int, dtype: Any) -> Any:
+        """Return those of whole rows [first, last), drawn in one go."""
+        which = slice(first, last)
+        sizes = tuple(self.sizes.tolist()) * (last - first)
+        out = np.empty((last - first, sum(sizes) // (last - first)), np.float32)
+        keys = self.high[which].reshape(-1), self.low[which].reshape(-1)
+        starts = tuple(self.starts[which].reshape(-1).tolist())
+        _numpy_stream.fill(*keys, starts, sizes, out.reshape(-1))
+        out[~self.wanted[which]] = 0
+        return out.astype(dtype, copy=False)
+
 
 def _compiled(
     kernel: Callable[..., tuple[Any, ...]],
@@ -155,33 +166,31 @@ def _row_by_row(
     draws: Sequence[_Draws],
 ) -> tuple[Any, ...]:
     """Run the kernel in pieces, each row with its own numbers."""
-    rows = [
-        _in_pieces(kernel, [a[r] for a in arrays], numbers[r % len(numbers)], draws, r)
-        for r in range(len(arrays[0]))
-    ]
-    if len(rows) == 1:
-        return rows[0]
+    count, size = arrays[0].shape
     dtype = arrays[0].dtype
-    columns = zip(*rows, strict=True)
-    return tuple(np.stack(column).astype(dtype, copy=False) for column in columns)
-
-
-def _in_pieces(
-    kernel: Callable[..., tuple[Any, ...]],
-    arrays: Sequence[Any],
-    scalars: Sequence[float],
-    draws: Sequence[_Draws],
-    row: int,
-) -> tuple[Any, ...]:
-    """Run the kernel on pieces of one row, of one-dimensional arrays."""
-    size, dtype = arrays[0].size, arrays[0].dtype
     outputs: list[Any] = []
-    for begin in range(0, max(size, 1), PIECE):
-        end = min(begin + PIECE, size)
-        z = tuple(d.between(row, begin, end, dtype) for d in draws)
-        parts = kernel(xp, tuple(a[begin:end] for a in arrays), z, scalars)
+    for row, begin, end, z in _pieces(count, size, draws, dtype):
+        given = tuple(a[row, begin:end] for a in arrays)
+        parts = kernel(xp, given, z, numbers[row % len(numbers)])
         if not outputs:
-            outputs = [empty(size, dtype) for _ in parts]
+            outputs = [empty((count, size), dtype) for _ in parts]
         for out, part in zip(outputs, parts, strict=True):
-            out[begin:end] = part
+            out[row, begin:end] = part
     return tuple(outputs)
+
+
+def _pieces(
+    count: int, size: int, draws: Sequence[_Draws], dtype: Any
+) -> Iterator[tuple[int, int, int, tuple[Any, ...]]]:
+    """Yield row, begin, end and normals of each piece; those of short rows are drawn together."""
+    together = PIECE // max(size, 1)
+    for row in range(count):
+        if together > 1:
+            if row % together == 0:
+                last = min(row + together, count)
+                drawn = [d.rows(row, last, dtype) for d in draws]
+            yield row, 0, size, tuple(z[row % together] for z in drawn)
+            continue
+        for begin in range(0, size, PIECE):
+            end = min(begin + PIECE, size)
+            yield row, begin, end, tuple(d.between(row, begin, end, dtype) for d in draws)

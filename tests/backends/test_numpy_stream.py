@@ -92,6 +92,26 @@ def test_a_compiled_step_is_the_step_in_pieces_to_the_bit(
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("numba", ["0", "1"])
+@pytest.mark.parametrize("rows", [1, 2, 9], ids=str)
+def test_short_rows_drawn_together_are_solo_runs(
+    monkeypatch: pytest.MonkeyPatch, rows: int, numba: str
+) -> None:
+    """Rows of 4,001 elements, four of which are drawn in one go; of some the noise is unwanted."""
+    if numba == "1":
+        pytest.importorskip("numba")
+    monkeypatch.setenv("GRADNOISE_NUMBA", numba)
+    monkeypatch.setattr(_numpy_elementwise, "_MODULES", {})
+    eta = [0.0 if r % 3 == 1 else 0.1 * (r + 1) for r in range(rows)]
+    grads = np.random.default_rng(1).standard_normal((rows, 4001)).astype(np.float32)
+    together = gn.add_gradient_noise(eta=np.array(eta), seed=list(range(rows)))
+    found, _ = together.update(grads, together.init(grads))
+    for r in range(rows):
+        alone = gn.add_gradient_noise(eta=eta[r], seed=r)
+        due, _ = alone.update(grads[r], alone.init(grads[r]))
+        np.testing.assert_array_equal(found[r], due)
+
+
 def test_threads_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numba")
     from gradnoise_backends import _numba_stream

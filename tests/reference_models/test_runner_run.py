@@ -32,7 +32,7 @@ from gradnoise_reference_models.runner import (
     ensembles,
     run_trials,
 )
-from gradnoise_reference_models.runner._limits import limited_environment
+from gradnoise_reference_models.runner._limits import KEPT_MEMORY, limited_environment
 from gradnoise_reference_models.runner.progress import Bars, Lines, progress_on
 
 
@@ -228,6 +228,19 @@ def test_xla_heeds_the_limit_of_threads() -> None:
         counts.append(int(out.stdout))
     assert counts[1] - counts[0] >= 5
     assert "NPROC" not in os.environ
+
+
+def test_workers_keep_freed_memory_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "12345")
+    monkeypatch.delenv("MALLOC_MMAP_THRESHOLD_", raising=False)
+    with ProcessWorkers(1) as workers:
+        told = [workers.submit(os.getenv, name).result() for name in KEPT_MEMORY]
+    assert dict(zip(KEPT_MEMORY, told, strict=True)) == {
+        **KEPT_MEMORY,
+        "MALLOC_TRIM_THRESHOLD_": "12345",
+    }
+    assert os.environ["MALLOC_TRIM_THRESHOLD_"] == "12345"
+    assert "MALLOC_MMAP_THRESHOLD_" not in os.environ
 
 
 def test_the_limit_of_threads_is_what_was_asked_for(store: Store) -> None:

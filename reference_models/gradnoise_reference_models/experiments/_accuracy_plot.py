@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gradnoise_reference_models.data._extras import require
+from gradnoise_reference_models._extras import require
 from gradnoise_reference_models.experiments._accuracy_table import Row, labels, rows
 from gradnoise_reference_models.experiments.ablations import ABLATIONS
 from gradnoise_reference_models.experiments.table1 import ANNEALED, DROPOUT, NO_NOISE
@@ -29,7 +29,7 @@ def draw(records: Sequence[Record]) -> Any:
     named = list(zip(labels(table), table, strict=True))
     titles = list(dict.fromkeys(title for (title, _), _ in named))
     made = require("matplotlib.figure", purpose="draw the results").Figure
-    figure = made(figsize=(10, 1.0 + 2.3 * len(titles)), dpi=120, layout="constrained")
+    figure = made(figsize=(10, 1.0 + 2.3 * len(titles)), dpi=100, layout="constrained")
     grid = figure.add_gridspec(max(len(titles), 1), 2, width_ratios=(3, 2))
     for i, title in enumerate(titles):
         arms = [(arm, row) for (other, arm), row in named if other == title]
@@ -38,7 +38,7 @@ def draw(records: Sequence[Record]) -> Any:
         _curves(left, arms)
         _distribution(right, arms)
         if i == 0:
-            right.set_title(_LEGEND, fontsize=6.5)
+            right.set_title(_LEGEND, fontsize=6.5, loc="right")
         last = i == len(titles) - 1
         if last:
             left.set_xlabel("updates", fontsize=8)

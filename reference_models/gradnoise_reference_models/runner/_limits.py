@@ -8,7 +8,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-__all__ = ["limited", "limited_environment"]
+__all__ = ["KEPT_MEMORY", "limited", "limited_environment"]
 
 #: What libraries read when they are loaded. NPROC is XLA's, which has no thread pool to limit later.
 VARIABLES = (
@@ -22,12 +22,21 @@ VARIABLES = (
     "NPROC",
 )
 
+#: glibc gives freed arrays back to the system, and a step takes them again page by page; what a
+#: worker holds at its peak it may keep. Whoever has set one of these wants it so.
+KEPT_MEMORY = dict.fromkeys(
+    ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_"), str(1 << 30)
+)
+KEPT_MEMORY["MALLOC_TOP_PAD_"] = str(1 << 26)
+
 
 @contextmanager
 def limited_environment(threads: int) -> Iterator[None]:
     """Set the variables that a process started now inherits."""
-    before = {name: os.environ.get(name) for name in VARIABLES}
-    os.environ.update(dict.fromkeys(VARIABLES, str(threads)))
+    changed = dict.fromkeys(VARIABLES, str(threads))
+    changed |= {name: value for name, value in KEPT_MEMORY.items() if name not in os.environ}
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
     try:
         yield
     finally:
