@@ -207,3 +207,20 @@ def test_the_cost_is_said_and_what_is_not_measured_is_said(
     assert result.exit_code == 0, result.output
     assert "12.0" in result.output
     assert result.output.count("not measured") == 4
+
+
+def test_the_cost_goes_to_a_file_as_it_is_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    module = "gradnoise_reference_models.experiments.cost"
+    monkeypatch.setattr(f"{module}._step", lambda *_: 1e-3)
+    monkeypatch.setattr(f"{module}._evaluation", lambda *_: 0.0)
+    file = tmp_path / "cost.csv"
+    result = run("reproduce", "cost", "--csv", str(file))
+    assert result.exit_code == 0, result.output
+    first, second, *_ = csv.reader(file.read_text("utf-8").splitlines())
+    assert first[-1] == "hours"
+    assert second[0] == "1"
+    assert second[-2] == "1.000"
+    assert second[-1] in result.output
+    assert run("reproduce", "cost", "--csv", str(tmp_path / "none" / "c.csv")).exit_code == 2

@@ -1,9 +1,14 @@
 """``gradnoise reproduce cost``."""
 
+import csv
+import io
+from pathlib import Path
+
 import click
 from rich.console import Console
 from rich.table import Table
 
+from gradnoise_reference_models.checkpoint import written_whole
 from gradnoise_reference_models.cli._backends import choose, choose_device, names
 from gradnoise_reference_models.experiments.cost import CLOCKS, Cost, costs
 from gradnoise_reference_models.runner._limits import limited
@@ -12,6 +17,8 @@ __all__ = ["cost"]
 
 #: Of what is written to a file.
 WIDTH = 120
+
+COLUMNS = ("table", "grid", "runs", "updates a run", "ms an update and run", "hours")
 
 
 @click.command()
@@ -33,7 +40,13 @@ WIDTH = 120
     show_default=True,
     help="cpu on a machine with other work.",
 )
-def cost(backend: str, device: str | None, steps: int, clock: str) -> None:
+@click.option(
+    "--csv",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file for the table as well.",
+)
+def cost(backend: str, device: str | None, steps: int, clock: str, path: Path | None) -> None:
     """Say what the full grids of tables 1 to 5 cost, in hours of one worker with one thread.
 
     The time of a step is measured here and now, on random data of the true shape, with 20 runs
@@ -42,10 +55,19 @@ def cost(backend: str, device: str | None, steps: int, clock: str) -> None:
     """
     chosen = choose(backend)
     _, handle = choose_device(chosen, device)
-    table = Table("table", "grid", "runs", "updates a run", "ms an update and run", "hours")
+    if path is not None and not path.parent.is_dir():
+        message = f"the folder {path.parent} is not there; make it first"
+        raise click.BadParameter(message, param_hint="--csv")
     with limited(1):
-        for found in costs(chosen, handle, steps, clock):
-            table.add_row(*_row(found))
+        rows = [_row(found) for found in costs(chosen, handle, steps, clock)]
+    if path is not None:
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
+        with written_whole(path) as file:
+            file.write(text.getvalue().encode())
+    table = Table(*COLUMNS)
+    for row in rows:
+        table.add_row(*row)
     console = Console()
     if not console.is_terminal:
         console.width = WIDTH
