@@ -161,7 +161,7 @@ def reproduced(
         about = {
             "experiment": name,
             "command": _command_line(click.get_current_context()),
-            "data": {"title": found.title, "source": found.source},
+            "data": {"title": found.title, "name": found.name},
             "trials": {"asked for": len(wanted), "with a result": len(records)},
             "seconds": round(_seconds(records), 1),
         }
