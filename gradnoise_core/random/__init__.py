@@ -10,6 +10,7 @@ from gradnoise_core.random._normal import TABLE_SHA256, quantile_table, standard
 from gradnoise_core.random._words import words
 
 __all__ = [
+    "STREAM_VERSION",
     "TABLE_SHA256",
     "Key",
     "fold_in",
@@ -19,3 +20,6 @@ __all__ = [
     "standard_normal",
     "words",
 ]
+
+#: The version of the stream: within one its bits never change.
+STREAM_VERSION = 1

@@ -5,6 +5,7 @@ The constants come from `tests.reference_stream`, not from the package.
 
 import dataclasses
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -19,7 +20,8 @@ import reference_stream
 from libraries import Library
 
 from gradnoise_core.oracle import check_stream_bits
-from gradnoise_core.random import Key, leaf_key, standard_normal, words
+from gradnoise_core.oracle.vectors import published_vectors
+from gradnoise_core.random import STREAM_VERSION, Key, leaf_key, standard_normal, words
 from gradnoise_core.random._threefry import signed
 
 SEED, PATH, STEP = 2**64 - 2026, "layers/0/weight", 2**31 + 7
@@ -41,6 +43,13 @@ Draw = Callable[..., Any]
 draws = pytest.mark.parametrize(
     ("draw", "expected"), [(words, WORDS), (standard_normal, NORMALS)], ids=["words", "normals"]
 )
+
+
+def test_the_version_is_that_of_the_published_vectors_and_of_the_page() -> None:
+    manifest = json.loads((published_vectors() / "manifest.json").read_text("utf-8"))
+    assert manifest["stream_version"] == STREAM_VERSION
+    page = (Path(__file__).parents[2] / "docs" / "stream.rst").read_text("utf-8")
+    assert f"version {STREAM_VERSION}" in page
 
 
 def digest(values: Any) -> str:

@@ -2,8 +2,10 @@
 
 import gzip
 import hashlib
+import io
 import random
 import re
+import tarfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,8 +14,17 @@ from typing import NamedTuple
 
 import pytest
 
-from gradnoise_reference_models.data import DataError, download_mnist, mnist
+from gradnoise_reference_models.data import (
+    DataError,
+    babi,
+    download_babi,
+    download_mnist,
+    download_text,
+    mnist,
+    text,
+)
 from gradnoise_reference_models.data._idx import IdxFile
+from gradnoise_reference_models.data._places import cache_folder
 
 pytest.importorskip("pooch", reason="pooch is not installed")
 
@@ -218,3 +229,151 @@ def test_a_folder_that_cannot_be_made_is_found_out_before_anything_is_fetched(
 def test_the_table_of_mirrors_is_usable() -> None:
     assert len(mnist.MIRRORS) == 2
     assert all(url.startswith("https://") and url.endswith("/mnist/") for url in mnist.MIRRORS)
+
+
+# --- bAbI -------------------------------------------------------------------
+
+STORIES = {
+    f"qa1_tiny_{part}.txt": f"1 It is {part}.\n2 What is it?\t{part}\t1\n".encode()
+    for part in ("train", "test")
+}
+BABI = (
+    babi.BabiFiles(1, "tiny", *(hashlib.sha256(text).hexdigest() for text in STORIES.values())),
+)
+
+
+def archive(stories: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        for name, content in stories.items():
+            info = tarfile.TarInfo(f"tasks_1-20_v1-2/en/{name}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+GOOD_ARCHIVE = archive(STORIES)
+BAD_ARCHIVE = archive({name: content.replace(b"is", b"be") for name, content in STORIES.items()})
+
+
+def offer(mirror: Mirror, **answers: Answer) -> list[str]:
+    """Serve an archive at each address; return the addresses."""
+    mirror.pages.update({f"{name}/b.tar.gz": answer for name, answer in answers.items()})
+    return [f"{mirror.url(name)}b.tar.gz" for name in answers]
+
+
+def test_a_good_archive_arrives_as_served_and_is_found(mirror: Mirror, tmp_path: Path) -> None:
+    lines: list[str] = []
+    urls = offer(mirror, first=Answer(GOOD_ARCHIVE))
+    folder = download_babi(tmp_path / "new", files=BABI, urls=urls, report=lines.append)
+    assert folder == tmp_path / "new"
+    assert held(folder) == {"tasks_1-20_v1-2.tar.gz": GOOD_ARCHIVE}
+    assert lines == [f"fetched {urls[0]}"]
+    assert babi.load(1, folder, files=BABI).train.y.tolist() == [3]
+    download_babi(folder, files=BABI, urls=[], report=lines.append)
+    assert lines[-1] == f"`{folder / 'tasks_1-20_v1-2.tar.gz'}` is there already"
+
+
+SPOILED = {
+    "wrong content": (Answer(BAD_ARCHIVE), "must have raw bytes of SHA-256"),
+    "cut": (Answer(GOOD_ARCHIVE[:60]), "must be an intact .tar.gz archive"),
+    "a page of HTML": (Answer(b"<html>Gone</html>"), "must be an intact .tar.gz archive"),
+    "truncated body": (Answer(GOOD_ARCHIVE[:60], len(GOOD_ARCHIVE)), "must be fetched"),
+    "stalled": (Answer(b"\x1f", 100, stalls=True), "Read timed out"),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILED)
+def test_an_archive_that_one_address_spoils_comes_from_the_next(
+    mirror: Mirror, tmp_path: Path, kind: str
+) -> None:
+    answer, why = SPOILED[kind]
+    lines: list[str] = []
+    urls = offer(mirror, first=answer, second=Answer(GOOD_ARCHIVE))
+    download_babi(tmp_path, files=BABI, urls=urls, report=lines.append, timeout=0.5)
+    assert held(tmp_path) == {"tasks_1-20_v1-2.tar.gz": GOOD_ARCHIVE}
+    assert lines[0].startswith(f"`{urls[0]}` m")
+    assert why in lines[0]
+
+
+@pytest.mark.parametrize("kind", SPOILED)
+def test_an_archive_that_every_address_spoils_leaves_what_was_there(
+    mirror: Mirror, tmp_path: Path, kind: str
+) -> None:
+    before = {"tasks_1-20_v1-2.tar.gz": BAD_ARCHIVE, "notes.txt": b"mine"}
+    for name, content in before.items():
+        (tmp_path / name).write_bytes(content)
+    urls = offer(mirror, first=SPOILED[kind][0])
+    with pytest.raises(DataError, match=r"`tasks_1-20_v1-2\.tar\.gz` must be served intact by one"):
+        download_babi(tmp_path, files=BABI, urls=urls, timeout=0.5)
+    assert held(tmp_path) == before
+
+
+def test_a_bad_archive_under_any_name_is_no_longer_found(mirror: Mirror, tmp_path: Path) -> None:
+    urls = offer(mirror, first=Answer(GOOD_ARCHIVE))
+    for name in babi.ARCHIVES:
+        (tmp_path / name).write_bytes(BAD_ARCHIVE)
+        download_babi(tmp_path, files=BABI, urls=urls)
+        assert babi.load(1, tmp_path, files=BABI).source.endswith("tasks_1-20_v1-2.tar.gz")
+        (tmp_path / babi.ARCHIVES[0]).unlink()
+
+
+def test_unpacked_files_that_are_good_are_kept(mirror: Mirror, tmp_path: Path) -> None:
+    (tmp_path / "en").mkdir()
+    for name, content in STORIES.items():
+        (tmp_path / "en" / name).write_bytes(content)
+    lines: list[str] = []
+    download_babi(tmp_path, files=BABI, urls=[], report=lines.append)
+    assert lines == [f"`{tmp_path / 'en'}` is there already"]
+
+
+# --- texts ------------------------------------------------------------------
+
+TEXT = b"One two. Three four.\n"
+
+
+def corpus(*urls: str) -> text.Corpus:
+    digest = hashlib.sha256(TEXT).hexdigest()
+    return text.Corpus("one", "One", "one.txt", len(TEXT), digest, urls, 100)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_text_arrives_as_served(mirror: Mirror, tmp_path: Path, packed: bool) -> None:
+    body = gzip.compress(TEXT, mtime=0) if packed else TEXT
+    [bad, good] = offer(mirror, first=Answer(TEXT[:-1]), second=Answer(body))
+    other = tmp_path / ("one.txt" if packed else "one.txt.gz")
+    other.write_bytes(b"bad")
+    lines: list[str] = []
+    download_text(corpus(bad, good), tmp_path, report=lines.append)
+    assert held(tmp_path) == {"one.txt.gz" if packed else "one.txt": body}
+    assert lines[0].startswith(f"`{other}` must ")
+    assert lines[1].startswith(f"`{bad}` must have raw bytes of SHA-256")
+    assert lines[2:] == [f"fetched {good}"]
+    lines.clear()
+    download_text(corpus(), tmp_path, report=lines.append)
+    assert lines == [f"`{tmp_path / ('one.txt.gz' if packed else 'one.txt')}` is there already"]
+
+
+def test_a_text_that_is_nowhere_is_refused(mirror: Mirror, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"`one\.txt` must be served intact.*\(plain or \.gz\)"):
+        download_text(corpus(f"{mirror.url('x')}one.txt"), tmp_path)
+    assert held(tmp_path) == {}
+
+
+def test_the_cache_has_a_folder_for_each_kind(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("platformdirs", reason="platformdirs is not installed")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    [url] = offer(mirror, first=Answer(GOOD_ARCHIVE))
+    place = download_babi(files=BABI, urls=[url])
+    assert place == cache_folder("babi")
+    assert place.name == "babi"
+    [url] = offer(mirror, first=Answer(TEXT))
+    assert download_text(corpus(url)) == cache_folder("text")
+
+
+def test_every_address_of_a_file_is_on_the_web() -> None:
+    urls = [*babi.URLS, *(url for found in text.CORPORA for url in found.urls)]
+    assert len(urls) == 5
+    assert all(re.fullmatch(r"https?://[\w.-]+/.+\.(tar\.gz|txt)", url) for url in urls)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from gradnoise_reference_models import data
+from gradnoise_reference_models._extras import require
 from gradnoise_reference_models.data import ClassificationData, DataError, load, mnist
-from gradnoise_reference_models.data._extras import require
 from gradnoise_reference_models.data._idx import IdxFile
 
 SHAPES = {
@@ -188,7 +188,8 @@ def test_unknown_names_and_a_directory_for_digits_are_refused(tmp_path: Path) ->
 
 def test_the_registry_holds_the_names_and_the_downloads_are_among_them() -> None:
     assert list(data.LOADERS) == ["auto", "mnist", "digits"]
-    assert set(data.DOWNLOADERS) < set(data.LOADERS)
+    assert set(data.LOADERS) - {"auto"} < set(data.DATA_SETS)
+    assert set(data.DOWNLOADERS) == {"mnist", "babi", "war_and_peace", "tiny_shakespeare"}
 
 
 def test_the_cache_is_the_one_of_platformdirs(

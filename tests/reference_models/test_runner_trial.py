@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gradnoise_core.oracle.vectors import published_vectors
+from gradnoise_core.random import STREAM_VERSION
 from gradnoise_reference_models.runner import Outcome, Trial, checksum, ensembles, solo
 from gradnoise_reference_models.runner._frozen import canonical
 from gradnoise_reference_models.runner._outcome import (
@@ -19,7 +20,6 @@ from gradnoise_reference_models.runner._outcome import (
     encode_curve,
     encode_metrics,
 )
-from gradnoise_reference_models.runner._trial import STREAM_VERSION
 
 TRIAL = Trial("table1", {"eta": 0.01, "clip": None, "sizes": [50, 50]}, 7, 2, {"backend": "jax"})
 
@@ -108,6 +108,7 @@ def test_what_is_no_trial_is_refused(arguments: tuple[Any, ...], message: str) -
 def test_the_stream_is_that_of_the_published_vectors() -> None:
     manifest = json.loads((published_vectors() / "manifest.json").read_text())
     assert manifest["stream_version"] == STREAM_VERSION
+    assert Trial("e", {}, 0).conditions["stream"] == STREAM_VERSION
 
 
 def test_a_checksum_is_of_the_values_and_not_of_their_place_in_memory() -> None:

@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from gradnoise_reference_models import experiments
+from gradnoise_reference_models._extras import require
 from gradnoise_reference_models.checkpoint import written_whole
 from gradnoise_reference_models.cli._sweep import store_option
-from gradnoise_reference_models.data._extras import require
 from gradnoise_reference_models.runner import STATUSES, Record, Store, plot_of
 from gradnoise_reference_models.runner._export import (
     csv_text,

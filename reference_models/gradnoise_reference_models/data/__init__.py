@@ -5,28 +5,50 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from gradnoise_reference_models.data import _sets as _registered  # noqa: F401
 from gradnoise_reference_models.data import digits, mnist
+from gradnoise_reference_models.data._babi_encoding import Stories, StoryData
 from gradnoise_reference_models.data._dataset import ClassificationData, DataError
+from gradnoise_reference_models.data._load_stories import STORY_SOURCES, load_stories
+from gradnoise_reference_models.data._registry import DATA_SETS, DataSet, register
+from gradnoise_reference_models.data._text_data import TextData
+from gradnoise_reference_models.data._text_ptb import load_corpus
+from gradnoise_reference_models.data._text_streams import streams, windows
 from gradnoise_reference_models.data.batches import batches, epoch_order, steps_per_epoch
-from gradnoise_reference_models.data.download import download_mnist
+from gradnoise_reference_models.data.download import download_babi, download_mnist, download_text
+from gradnoise_reference_models.data.text import load as load_text
 
 __all__ = [
+    "DATA_SETS",
     "DOWNLOADERS",
     "LOADERS",
+    "STORY_SOURCES",
     "ClassificationData",
     "DataError",
+    "DataSet",
+    "Stories",
+    "StoryData",
+    "TextData",
     "batches",
+    "download_babi",
     "download_mnist",
+    "download_text",
     "epoch_order",
     "load",
+    "load_corpus",
+    "load_stories",
+    "load_text",
+    "register",
     "steps_per_epoch",
+    "streams",
+    "windows",
 ]
 
 Directory = str | os.PathLike[str] | None
 
 
 def load(name: str = "auto", *, directory: Directory = None) -> ClassificationData:
-    """Return a data set by name.
+    """Return a data set of images by name.
 
     Parameters
     ----------
@@ -84,4 +106,6 @@ LOADERS: dict[str, Callable[[Directory], ClassificationData]] = {
 }
 
 #: What can be downloaded, by name: each takes a folder (the cache by default) and returns it.
-DOWNLOADERS: dict[str, Callable[..., Path]] = {"mnist": download_mnist}
+DOWNLOADERS: dict[str, Callable[..., Path]] = {
+    name: found.download for name, found in DATA_SETS.items() if found.download is not None
+}

@@ -4,11 +4,7 @@ Bytes 0 and 1 are zero, byte 2 is the element type (0x08: unsigned byte), byte 3
 dimensions n; then come n 32-bit lengths; then the elements, last dimension fastest.
 """
 
-import gzip
-import hashlib
-import io
 import math
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,10 +12,9 @@ import numpy as np
 
 from gradnoise_core.typing import Array, Shape
 from gradnoise_reference_models.data._dataset import DataError
+from gradnoise_reference_models.data._gzip import decompressed, verified
 
-__all__ = ["GZIP_MAGIC", "IdxFile", "checked_array", "parse_idx", "read_idx"]
-
-GZIP_MAGIC = b"\x1f\x8b"
+__all__ = ["IdxFile", "checked_array", "parse_idx", "read_idx"]
 
 
 class IdxFile(NamedTuple):
@@ -72,15 +67,12 @@ def read_idx(path: Path, file: IdxFile, *, remedy: str = "") -> Array:
 def checked_array(content: bytes, path: object, file: IdxFile, *, remedy: str = "") -> Array:
     """Return the array in the bytes of a file; `path` names it in errors. See `read_idx`."""
     try:
-        raw = _decompressed(content, file.size)
+        raw = decompressed(content, file.size)
         array = parse_idx(raw)
         if array.shape != file.shape:
             message = f"must have shape {file.shape}, got {array.shape}"
             raise DataError(message)
-        found = hashlib.sha256(raw).hexdigest()
-        if found != file.sha256:
-            message = f"must have raw bytes of SHA-256 {file.sha256}, got {found}"
-            raise DataError(message)
+        verified(raw, file.sha256)
     except DataError as error:
         message = f"`{path}` {error}. {remedy}".rstrip()
         raise DataError(message) from error
@@ -130,20 +122,3 @@ def parse_idx(raw: bytes) -> Array:
     except ValueError as error:  # too many dimensions, or lengths beyond memory beside a zero
         message = f"must have a shape that an array can have, got {shape}"
         raise DataError(message) from error
-
-
-def _decompressed(content: bytes, size: int) -> bytes:
-    """Return the raw bytes, by content and not by suffix; refuse to unpack more than `size`."""
-    if not content.startswith(GZIP_MAGIC):
-        return content
-    try:
-        # One byte more than allowed: reading to the end is also what checks gzip's own CRC.
-        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
-            raw = stream.read(size + 1)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        message = f"must be an intact gzip file, got {len(content)} bytes ({error})"
-        raise DataError(message) from error
-    if len(raw) > size:
-        message = f"must unpack to {size} bytes, got more"
-        raise DataError(message)
-    return raw

@@ -7,8 +7,8 @@ import numpy as np
 
 from gradnoise_core.random import leaf_key
 from gradnoise_core.typing import Array
+from gradnoise_reference_models._extras import require
 from gradnoise_reference_models.data._dataset import ClassificationData
-from gradnoise_reference_models.data._extras import require
 from gradnoise_reference_models.data.batches import permutation
 
 __all__ = ["TRAIN_SIZE", "load", "split"]

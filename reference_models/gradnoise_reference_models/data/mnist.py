@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from gradnoise_core.typing import Array
+from gradnoise_reference_models._extras import require
 from gradnoise_reference_models.data._dataset import ClassificationData, DataError
-from gradnoise_reference_models.data._extras import require
 from gradnoise_reference_models.data._idx import IdxFile, read_idx
 
 __all__ = ["ENVIRONMENT", "FILES", "MIRRORS", "cache_folder", "existing", "find", "load"]

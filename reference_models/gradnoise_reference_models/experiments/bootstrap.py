@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradnoise_core.typing import Array
-from gradnoise_reference_models.data._extras import require
+from gradnoise_reference_models._extras import require
 
 __all__ = ["LEVEL", "RESAMPLES", "Interval", "best_interval", "mean_interval"]
 

@@ -10,8 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from gradnoise_reference_models._extras import require
 from gradnoise_reference_models.checkpoint import written_whole
-from gradnoise_reference_models.data._extras import require
 from gradnoise_reference_models.experiments.zero_init import ARMS, ZeroInit, by_arm
 from gradnoise_reference_models.training import EpochRecord
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from uuid import uuid4
 
+from gradnoise_reference_models._extras import require
 from gradnoise_reference_models.runner._context import Sender
-from gradnoise_reference_models.runner._extras import require
 
 __all__ = ["DaskWorkers"]
 

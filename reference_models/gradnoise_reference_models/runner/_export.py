@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from gradnoise_reference_models._extras import require
 from gradnoise_reference_models.checkpoint import written_whole
-from gradnoise_reference_models.runner._extras import require
 from gradnoise_reference_models.runner._record import Record
 
 __all__ = ["FORMATS", "curve_columns", "export", "trial_columns"]

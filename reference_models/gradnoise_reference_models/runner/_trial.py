@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from gradnoise_core.random import STREAM_VERSION
 from gradnoise_core.typing import Array
 from gradnoise_reference_models.runner._frozen import Frozen, canonical
 
-__all__ = ["STREAM_VERSION", "Trial", "checksum"]
-
-#: The version of the noise stream, which decides every outcome.
-STREAM_VERSION = 1
+__all__ = ["Trial", "checksum"]
 
 #: SQLite's integers have 64 bits and a sign.
 _SEEDS = 2**63
@@ -70,6 +68,7 @@ class Trial:
         _whole("seed", self.seed, 0)
         _whole("version", self.version, 1)
         object.__setattr__(self, "setting", Frozen("setting", self.setting))
+        # The noise stream decides every outcome.
         conditions = {"stream": STREAM_VERSION, **self.conditions}
         object.__setattr__(self, "conditions", Frozen("conditions", conditions))
 

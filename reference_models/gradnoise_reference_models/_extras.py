@@ -1,4 +1,4 @@
-"""Packages that only some runs need, and what to install where one is absent."""
+"""Packages that only some functions need, and what to install where one is absent."""
 
 import importlib
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 __all__ = ["require"]
 
 
-def require(module: str, *, purpose: str, extra: str) -> Any:
+def require(module: str, *, purpose: str, extra: str = "models") -> Any:
     """Return `module`, imported; if its package is absent, say which extra holds it.
 
     Parameters
     ----------
     module : str
-        Dotted name, such as ``"pyarrow.parquet"``.
+        Dotted name, such as ``"sklearn.datasets"``.
     purpose : str
         What it is needed for, to stand after "is needed to".
     extra : str
