@@ -76,6 +76,14 @@ def _take(table: Array, indices: Array) -> Array:
     return xp.reshape(xp.take(table, xp.reshape(indices, (-1,)), axis=0), indices.shape)
 
 
+def _segment_sum(values: Array, ids: Array, count: int) -> Array:
+    backend = backend_of(values)
+    xp = backend.namespace
+    segments = xp.arange(count, dtype=ids.dtype, device=backend.device(ids))
+    one_hot: Array = xp.astype(ids[..., None] == segments, values.dtype)
+    return one_hot.mT @ values
+
+
 def _join(arrays: Sequence[Array], size: int) -> Array:
     joined: Array = array_api_compat.array_namespace(arrays[0]).concat(arrays, axis=-1)
     return joined
@@ -121,6 +129,10 @@ class Backend:
         integers.
     take : callable
         ``(table, indices) -> table[indices]`` for a one-dimensional table.
+    segment_sum : callable
+        ``(values, ids, count) -> sums``: of values ``(*L, N, n)`` and ids ``(*L, N)`` in
+        [0, count), the sum of the rows with each id, ``(*L, count, n)``; 0 where there is none.
+        The definition is a product with one-hot rows, of N count n multiplications.
     elementwise : callable, optional
         ``(kernel, arrays, scalars, draws) -> tuple of arrays, or None``: runs a function that acts
         on each element of equally shaped arrays alone, drawing its normals on the way; None where
@@ -173,6 +185,7 @@ class Backend:
     namespace: Namespace
     bitcast: Callable[[Array], Array] | None = None
     take: Callable[[Array, Array], Array] = _take
+    segment_sum: Callable[[Array, Array, int], Array] = _segment_sum
     elementwise: Callable[..., Any] | None = None
     jit: Callable[[Callable[..., Any]], Callable[..., Any]] = _as_it_is
     traced: Callable[[Any], bool] = _never_traced

@@ -169,7 +169,8 @@ def _check_axis(tree: Leaves, name: str, replicas: bool) -> None:
         if replicas and (leaf.ndim == 0 or leaf.shape[0] != tree.leaves[0].shape[0]):
             message = (
                 f"`{name}` must have a leading replica axis of one size, got shape "
-                f"{tuple(leaf.shape)} at {path!r}. Leave `replicas` out for a solo run."
+                f"{tuple(leaf.shape)} at {path!r}. "
+                "For a solo run give one seed, and leave `replicas` out."
             )
             raise ValueError(message)
 

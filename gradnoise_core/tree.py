@@ -89,7 +89,8 @@ def flatten_like(tree: Tree, like: Leaves, name: str, like_name: str) -> list[An
         where = f"only one of them has {odd[0]!r}" if odd else "their containers differ"
         message = (
             f"`{name}` must have the structure of `{like_name}`, but {where}. Make the state "
-            "with `init(params)` from the parameters that the gradients belong to."
+            "with `init(params)` from the parameters that the gradients belong to; where a gradient "
+            "is None, the parameter is None as well."
         )
         raise ValueError(message)
     if _alike(leaves, like.leaves):

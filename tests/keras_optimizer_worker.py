@@ -9,11 +9,11 @@ import json
 import runpy
 import sys
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from adapter_checks import checks_of, found_by, from_step_1, refused
 from training_run import (
     BATCH,
     CLIP,
@@ -209,8 +209,7 @@ def control_noise_before_clipping() -> float:
 
 
 def control_t_from_1() -> float:
-    late = gn.GradientTransformation(lambda params: NoiseState(1), NOISE.update)
-    return to_reference(noisy_model(), CLIPPING, late, OURS)
+    return to_reference(noisy_model(), CLIPPING, from_step_1(NOISE), OURS)
 
 
 # --- saving, loading, going on -----------------------------------------------
@@ -374,14 +373,6 @@ def fact_mixed_precision(folder: Path) -> bool:
 # --- what is refused ---------------------------------------------------------
 
 
-def refused(error: type[Exception], act: Callable[[], Any]) -> str:
-    try:
-        act()
-    except error as raised:
-        return str(raised)
-    return "nothing was raised"
-
-
 def refused_name_of_an_optimizer() -> str:
     return refused(TypeError, lambda: add_gradient_noise("adam"))
 
@@ -440,7 +431,7 @@ def refused_backend() -> str:
 
 def main(folder: Path, page: Path) -> None:
     keras.config.set_floatx("float64")
-    checks = [f for name, f in globals().items() if name.startswith(KINDS)]
+    checks = checks_of(globals())
     if BACKEND == "jax":
         checks = [f for f in checks if f not in IN_COMMON]
     else:
@@ -449,10 +440,7 @@ def main(folder: Path, page: Path) -> None:
         checks = [f for f in checks if f.__name__.startswith("refused_")]
         checks.remove(refused_other_model)
         checks += [fact_config_comes_back, fact_skipped_step_draws_nothing]
-    found: dict[str, Any] = {"backend": BACKEND}
-    for check in checks:
-        takes = check.__code__.co_argcount
-        found[check.__name__] = check(folder) if takes else check()
+    found = {"backend": BACKEND, **found_by(checks, folder)}
     if BACKEND != "numpy":
         keras.config.set_floatx("float32")
         found["page"] = runpy.run_path(str(page))["accuracy"]
@@ -473,7 +461,6 @@ IN_COMMON = (
     run_resumed_loss_scale,
     fact_frozen_layers_have_no_noise,
 )
-KINDS = ("run_", "control_", "fact_", "refused_")
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -6,18 +6,17 @@ check: a distance, a fact or a message.
 
 import contextlib
 import functools
-import json
 import logging
-import runpy
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
 import torch
+from adapter_checks import from_step_1, hooked, print_all, refused
 from torch_training import Network, to_reference, weights
 from training_run import (
     BATCH,
@@ -228,8 +227,7 @@ def control_noise_before_clipping() -> float:
 
 
 def control_t_from_1() -> float:
-    late = gn.GradientTransformation(lambda params: NoiseState(1), NOISE.update)
-    return compared(noisy_trainer(), CLIPPING, late, OURS)
+    return compared(noisy_trainer(), CLIPPING, from_step_1(NOISE), OURS)
 
 
 def control_hook_before_clipping() -> float:
@@ -284,10 +282,6 @@ def run_resumed_weight_placement(folder: Path) -> float:
 
 
 # --- facts -------------------------------------------------------------------
-
-
-def hooked(optimizer: Any) -> bool:
-    return bool(optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks)
 
 
 def fact_noise_is_off_at_the_end() -> bool:
@@ -366,14 +360,6 @@ def refused_absence() -> str:
         return refused(ImportError, lightning_callback._callback)
 
 
-def refused(error: type[Exception], act: Callable[[], Any]) -> str:
-    try:
-        act()
-    except error as raised:
-        return str(raised)
-    return "nothing was raised"
-
-
 def refused_placement() -> str:
     return refused(ValueError, lambda: noisy(placement="weights"))
 
@@ -386,20 +372,5 @@ def refused_schedule() -> str:
     return refused(TypeError, lambda: noisy(schedule=0.5))
 
 
-KINDS = ("run_", "control_", "fact_", "refused_")
-
-
-def checks() -> Iterator[Callable[..., Any]]:
-    return (f for name, f in list(globals().items()) if name.startswith(KINDS))
-
-
-def main(folder: Path, page: Path) -> None:
-    found: dict[str, Any] = {}
-    for check in checks():
-        found[check.__name__] = check(folder) if check.__code__.co_argcount else check()
-    found["page"] = runpy.run_path(str(page))["accuracy"]
-    print(json.dumps(found))
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    print_all(globals(), Path(sys.argv[1]), Path(sys.argv[2]))

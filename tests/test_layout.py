@@ -22,7 +22,20 @@ MAY_IMPORT = {
     "gradnoise_backends": {"gradnoise_backends", "gradnoise_core"},
     "gradnoise_reference_models": {"gradnoise_reference_models", "gradnoise_core"},
 }
-FRAMEWORKS = {"torch", "jax", "cupy", "optax", "keras", "array_api_strict", "tensorflow"}
+FRAMEWORKS = {
+    "array_api_strict",
+    "cupy",
+    "equinox",
+    "flax",
+    "jax",
+    "keras",
+    "lightning",
+    "optax",
+    "pytorch_lightning",
+    "tensorflow",
+    "torch",
+    "transformers",
+}
 LONGEST = 600
 
 packages = pytest.mark.parametrize("package", SHIPPED)
@@ -96,6 +109,11 @@ def test_imports_point_one_way(package: str) -> None:
     [
         ("gradnoise_core", "import torch.nn", {"torch"}),
         ("gradnoise_core", "def f():\n    from jax import numpy", {"jax"}),
+        (
+            "gradnoise_core",
+            "import lightning.pytorch, flax, equinox",
+            {"lightning", "flax", "equinox"},
+        ),
         ("gradnoise_core", "from gradnoise_backends.numpy import backend", {"gradnoise_backends"}),
         (
             "gradnoise_backends",
@@ -108,6 +126,16 @@ def test_imports_point_one_way(package: str) -> None:
 )
 def test_the_check_of_imports_can_fail(package: str, source: str, wrong: set[str]) -> None:
     assert breaches(package, source) == wrong
+
+
+def test_the_linter_of_imports_knows_the_same_frameworks() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (told,) = [
+        set(contract["forbidden_modules"])
+        for contract in project["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "forbidden"
+    ]
+    assert told == FRAMEWORKS - {"tensorflow"}  # which needs no extra
 
 
 @packages

@@ -3,6 +3,8 @@
 import importlib
 import inspect
 import pkgutil
+import sys
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -93,7 +95,10 @@ PUBLIC: dict[str, list[str]] = {
         "MILLION_WORDS_SHA256",
         "Claim",
         "ConformanceError",
+        "Deviation",
         "Identification",
+        "LangevinScales",
+        "OptimizerSteps",
         "Reading",
         "Report",
         "StreamReport",
@@ -104,6 +109,8 @@ PUBLIC: dict[str, list[str]] = {
         "check_stream",
         "check_stream_bits",
         "identify_dialect",
+        "langevin_scales",
+        "optimizer_steps",
     ],
     "gradnoise_core.oracle.mutants": ["MUTANTS", "RIGHT", "Implementation", "Mutant"],
     "gradnoise_backends.keras_optimizer": ["NoisyOptimizer", "add_gradient_noise"],
@@ -129,6 +136,7 @@ PUBLIC: dict[str, list[str]] = {
         "write_vectors",
     ],
     "gradnoise_core.random": [
+        "STREAM_VERSION",
         "TABLE_SHA256",
         "Key",
         "fold_in",
@@ -180,9 +188,13 @@ names = pytest.mark.parametrize("name", PUBLIC)
 def load(name: str) -> ModuleType:
     """Import a public module; a backend's needs its framework."""
     framework = name.removeprefix("gradnoise_backends.").partition("_")[0]
-    if framework in ("cupy", "jax", "keras", "lightning", "torch", "transformers"):
-        pytest.importorskip(framework)
-    return importlib.import_module(name)
+    with pytest.MonkeyPatch.context() as patch:
+        if framework == "keras" and "keras" not in sys.modules:
+            # Keras's own default is TensorFlow, whose absence is no reason to skip the adapter.
+            patch.setenv("KERAS_BACKEND", "torch" if find_spec("torch") else "jax")
+        if framework in ("cupy", "jax", "keras", "lightning", "torch", "transformers"):
+            pytest.importorskip(framework)
+        return importlib.import_module(name)
 
 
 def public_things(module: ModuleType) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import runpy
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,10 @@ def test_a_broken_example_is_noticed(tmp_path: Path) -> None:
     (code,) = examples("text\n```python\nimport gradnoise_core as gn\ngn.nothing()\n```\n")
     with pytest.raises(AttributeError, match="nothing"):
         run(code, tmp_path)
+
+
+def test_each_extra_that_a_user_can_want_is_named() -> None:
+    project = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = set(project["project"]["optional-dependencies"]) - {"test", "docs"}
+    rows = re.findall(r"^\| (`.*`) \|", README.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert set(re.findall(r"`(.*?)`", " ".join(rows))) == extras

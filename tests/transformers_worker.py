@@ -6,17 +6,15 @@ check: a distance, a fact or a message.
 
 import functools
 import importlib
-import json
-import runpy
 import sys
 import warnings
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
 import torch
+from adapter_checks import from_step_1, hooked, print_all, refused
 from torch_training import Network, to_reference, weights
 from training_run import (
     BATCH,
@@ -163,8 +161,7 @@ def control_noise_before_clipping(folder: Path) -> float:
 
 
 def control_t_from_1(folder: Path) -> float:
-    late = gn.GradientTransformation(lambda params: NoiseState(1), NOISE.update)
-    return compared(noisy_trainer(folder), CLIPPING, late, OURS)
+    return compared(noisy_trainer(folder), CLIPPING, from_step_1(NOISE), OURS)
 
 
 def control_resumed_from_0(folder: Path) -> float:
@@ -248,10 +245,6 @@ def run_accelerated_and_skipped(folder: Path) -> float:
 # --- facts -------------------------------------------------------------------
 
 
-def hooked(optimizer: Any) -> bool:
-    return bool(optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks)
-
-
 def fact_noise_is_off_at_the_end(folder: Path) -> bool:
     optimizer = noisy_trainer(folder).optimizer
     return isinstance(optimizer, AcceleratedOptimizer) and not hooked(optimizer.optimizer)
@@ -298,14 +291,6 @@ def fact_a_model_of_transformers_trains(folder: Path) -> bool:
 # --- what is refused ---------------------------------------------------------
 
 
-def refused(error: type[Exception], act: Callable[[], Any]) -> str:
-    try:
-        act()
-    except error as raised:
-        return str(raised)
-    return "nothing was raised"
-
-
 def refused_absence(folder: Path) -> str:
     with mock.patch.dict(sys.modules, {"transformers": None}):
         return refused(ImportError, lambda: importlib.reload(transformers_callback))
@@ -319,18 +304,5 @@ def refused_eta(folder: Path) -> str:
     return refused(ValueError, lambda: noisy(eta=-1.0))
 
 
-KINDS = ("run_", "control_", "fact_", "refused_")
-
-
-def checks() -> Iterator[Callable[[Path], Any]]:
-    return (f for name, f in list(globals().items()) if name.startswith(KINDS))
-
-
-def main(folder: Path, page: Path) -> None:
-    found: dict[str, Any] = {check.__name__: check(folder) for check in checks()}
-    found["page"] = runpy.run_path(str(page))["accuracy"]
-    print(json.dumps(found))
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    print_all(globals(), Path(sys.argv[1]), Path(sys.argv[2]))

@@ -7,6 +7,7 @@ import array_api_compat.cupy
 import cupy
 
 from gradnoise_backends import _cupy_stream, _gpu_draw
+from gradnoise_backends._segments import of_leading_axes
 from gradnoise_core.backend import Backend
 from gradnoise_core.random import Key
 from gradnoise_core.random._counters import Block
@@ -23,6 +24,12 @@ def _bitcast(x: Array) -> Array:
 
 def _take(table: Array, indices: Array) -> Array:
     return table[indices]
+
+
+def _add_rows(values: Array, ids: Array, count: int) -> Array:
+    out = cupy.zeros((count, values.shape[-1]), values.dtype)
+    cupy.add.at(out, ids, values)
+    return out
 
 
 def _devices() -> dict[str, Device]:
@@ -67,6 +74,7 @@ backend = Backend(
     namespace=array_api_compat.cupy,
     bitcast=_bitcast,
     take=_take,
+    segment_sum=of_leading_axes(array_api_compat.cupy, _add_rows),
     devices=_devices,
     elementwise=_elementwise,
     joins=lambda: True,

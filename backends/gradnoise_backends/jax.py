@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradnoise_backends._jax_stream import draw_leaf, draw_pairs
+from gradnoise_backends._segments import of_leading_axes
 from gradnoise_core.backend import Backend, TreeFunctions
 from gradnoise_core.typing import Array, Device
 
@@ -20,6 +21,11 @@ def _bitcast(x: Array) -> Array:
 
 def _take(table: Array, indices: Array) -> Array:
     return table.at[indices].get(mode="promise_in_bounds")
+
+
+def _add_rows(values: Array, ids: Array, count: int) -> Array:
+    zeros = jnp.zeros((count, values.shape[-1]), values.dtype)
+    return zeros.at[ids].add(values, mode="promise_in_bounds")
 
 
 def _traced(x: Any) -> bool:
@@ -75,6 +81,7 @@ backend = Backend(
     namespace=jnp,
     bitcast=_bitcast,
     take=_take,
+    segment_sum=of_leading_axes(jnp, _add_rows),
     jit=jax.jit,
     traced=_traced,
     device=_device,

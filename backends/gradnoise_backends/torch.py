@@ -9,6 +9,7 @@ import torch
 
 from gradnoise_backends import _torch_draw, _torch_ops, _torch_sharded
 from gradnoise_backends._memory import empty
+from gradnoise_backends._segments import of_leading_axes
 from gradnoise_core.backend import Backend, Sharding
 from gradnoise_core.random import _keys
 from gradnoise_core.random._runs import Runs
@@ -24,6 +25,10 @@ def _bitcast(x: Array) -> Array:
 def _take(table: Array, indices: Array) -> Array:
     # table[indices] is a hundred times slower on the CPU with two threads.
     return torch.index_select(table, 0, indices.reshape(-1)).reshape(indices.shape)
+
+
+def _add_rows(values: Array, ids: Array, count: int) -> Array:
+    return values.new_zeros((count, values.shape[-1])).index_add(0, ids, values)
 
 
 def _asarray(array: Any, device: Device) -> Array:
@@ -93,6 +98,7 @@ backend = Backend(
     namespace=array_api_compat.torch,
     bitcast=_bitcast,
     take=_take,
+    segment_sum=of_leading_axes(array_api_compat.torch, _add_rows),
     jit=_jit,
     traced=_traced,
     device=_device,

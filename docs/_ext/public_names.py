@@ -26,7 +26,7 @@ __all__ = ["setup"]
 PACKAGES = ("gradnoise_core", "gradnoise_backends", "gradnoise_reference_models")
 
 #: Commands, not an interface of Python: the directive command-help documents them all.
-COMMANDS = ("gradnoise_reference_models.cli", "gradnoise_reference_models.world")
+COMMANDS = ("gradnoise_reference_models.cli",)
 
 _logger = logging.getLogger(__name__)
 

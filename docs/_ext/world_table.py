@@ -115,8 +115,10 @@ def _row_of(kind: str, subject: Subject, verdict: Verdict) -> list[Cell]:
     ratio = kind in HEADS
     middle = size_of(verdict["from_claim"]) if ratio else verdict["spoken"]
     paper = "none" if verdict["paper"] else size_of(verdict["from_paper"], ratio=ratio)
-    why = [verdict["cause"] or verdict["because"]] if not verdict["passed"] else []
-    why += [verdict["because"]] if verdict["passed"] and not verdict["paper"] else []
+    # What parts it from the paper holds the cause too, where the paper is not what it claims.
+    both = verdict["cause"] and verdict["cause"] in verdict["because"]
+    why = [verdict["cause"] or verdict["because"]] if not verdict["passed"] and not both else []
+    why += [verdict["because"]] if (verdict["passed"] or both) and not verdict["paper"] else []
     because = " ".join(_sentence(x) for x in dict.fromkeys((*why, *note)) if x)
     return [verdict["name"], verdict["claim"], good, middle, paper, because, _threads(subject)]
 

@@ -2,12 +2,14 @@
 
 from gradnoise_core.oracle._check_stream import check_stream
 from gradnoise_core.oracle._identify import identify_dialect
+from gradnoise_core.oracle._langevin_scales import LangevinScales, langevin_scales
 from gradnoise_core.oracle._noise import check_noise
 from gradnoise_core.oracle._noise_seeds import check_noise_seeds
 from gradnoise_core.oracle._optimizer import check_optimizer
 from gradnoise_core.oracle._reading import Identification, Reading
 from gradnoise_core.oracle._report import Claim, ConformanceError, Report
 from gradnoise_core.oracle._schedule import check_schedule
+from gradnoise_core.oracle._steps import Deviation, OptimizerSteps, optimizer_steps
 from gradnoise_core.oracle._stream import (
     MILLION_NORMALS_SHA256,
     MILLION_WORDS_SHA256,
@@ -20,7 +22,10 @@ __all__ = [
     "MILLION_WORDS_SHA256",
     "Claim",
     "ConformanceError",
+    "Deviation",
     "Identification",
+    "LangevinScales",
+    "OptimizerSteps",
     "Reading",
     "Report",
     "StreamReport",
@@ -31,4 +36,6 @@ __all__ = [
     "check_stream",
     "check_stream_bits",
     "identify_dialect",
+    "langevin_scales",
+    "optimizer_steps",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Difference", "difference", "relative_tolerance", "units"]
+__all__ = ["RELATIVE", "Difference", "difference", "relative_tolerance", "units"]
 
 #: Of the way that an element has gone, by dtype: what two right codings may differ by.
 RELATIVE: Mapping[str, float] = {"float64": 1e-12, "float32": 1e-4}

@@ -1,6 +1,8 @@
 """The likeliest cause: which known mistake makes the very parameters that were seen."""
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,9 @@ from gradnoise_core.oracle._plain import Plain
 from gradnoise_core.oracle._probes import Probes
 from gradnoise_core.oracle._trajectory import Claimed, Path, path_of_plain
 from gradnoise_core.oracle._wrong import MISTAKES
+from gradnoise_core.oracle._wrong.adamw import as_adamw
 
-__all__ = ["cause"]
+__all__ = ["Explanation", "as_claimed", "explanation"]
 
 #: A mistake is named although it leaves a difference, if it leaves so little of it.
 MOSTLY = 0.01
@@ -22,14 +25,42 @@ MOSTLY = 0.01
 LOOKS = (2, 12, 55)
 
 
-def cause(claim: Claimed, probes: Probes, seen: Path, dtype: str, relative: float) -> str:
-    """Return what would explain the parameters, or "" if nothing known does.
+@dataclass(frozen=True)
+class Explanation:
+    """What makes the parameters that were seen.
+
+    Parameters
+    ----------
+    words : str
+        The mistake; "" if there is none, or none is known.
+    step : Plain or None
+        A step, before its first, that makes these very parameters; None if none is known.
+    rates : sequence of float
+        Which it is told.
+    """
+
+    words: str = ""
+    step: Plain | None = None
+    rates: Sequence[float] = ()
+
+
+def as_claimed(claim: Claimed) -> Explanation:
+    """Return the explanation of an implementation that is what it claims."""
+    if any(callable(value) for value in claim.keywords.values()):
+        return Explanation()  # the formulas know numbers only
+    return Explanation("", Plain(FORMULAS[claim.optimizer], claim.keywords), claim.rates)
+
+
+def explanation(
+    claim: Claimed, probes: Probes, seen: Path, dtype: str, relative: float
+) -> Explanation:
+    """Return what would explain the parameters, where they are not what is claimed.
 
     Of the mistakes that explain all of them the first in the order of `suspects` is named; else
     the one that leaves the least, if that is little.
     """
     if any(callable(value) for value in claim.keywords.values()):
-        return ""  # the formulas know numbers only
+        return Explanation()  # the formulas know numbers only
 
     def distance(step: Plain, rates: Sequence[float], limit: float) -> float:
         """Return how far a step's path is from what was seen; infinity above `limit`."""
@@ -46,11 +77,13 @@ def cause(claim: Claimed, probes: Probes, seen: Path, dtype: str, relative: floa
     was = distance(Plain(FORMULAS[claim.optimizer], claim.keywords), claim.rates, np.inf)
     best: tuple[float, str] = (max(1.0, MOSTLY * was), "")
     for words, step, factor in suspects(claim):
-        off = distance(step, [factor * h for h in claim.rates], best[0])
+        fresh, rates = copy.deepcopy(step), [factor * h for h in claim.rates]
+        off = distance(step, rates, best[0])
         if off <= 1.0:
-            return words
+            return Explanation(words, fresh, rates)
         best = min(best, (off, words))
-    return f"nearly explained by this, which leaves a difference: {best[1]}" if best[1] else ""
+    nearly = "nearly explained by this, which leaves a difference: "
+    return Explanation(nearly + best[1] if best[1] else "")
 
 
 def _distance(seen: Path, path: Path, probes: Probes, dtype: str, relative: float) -> float:
@@ -80,6 +113,8 @@ def suspects(claim: Claimed) -> Iterator[tuple[str, Plain, float]]:
     for mistake in MISTAKES:
         if mistake.seen_in_path and (mistake.optimizer == claim.optimizer or mistake.any_optimizer):
             yield mistake.wrong, mistake.make(claim.optimizer, k), 1.0
+        elif mistake.seen_in_path and (mistake.optimizer, claim.optimizer) == ("adam", "adamw"):
+            yield mistake.wrong, as_adamw(mistake, k), 1.0
     for factor in (10.0, 0.1, 2.0, 0.5, 100.0, 0.01):
         words = f"the learning rate is {factor:g} times what was claimed"
         yield words, Plain(formula, k), factor

@@ -16,8 +16,10 @@ __all__ = [
     "adadelta",
     "adagrad",
     "adam",
+    "adam_step",
     "adamw",
     "decayed",
+    "decoupled",
     "divide",
     "moments",
     "momentum",
@@ -115,9 +117,13 @@ def moments(g: Any, k: Mapping[str, Any], s: Memory) -> tuple[Any, Any]:
     return s["m"], s["v"]
 
 
-def _adam_step(g: Any, n: int, k: Mapping[str, Any], s: Memory) -> Any:
+def adam_step(
+    g: Any, n: int, k: Mapping[str, Any], s: Memory, powers: tuple[Any, Any] | None = None
+) -> Any:
+    """Return Adam's direction; `powers` stand for those of b1 and b2 to the n."""
     m, v = moments(g, k, s)
-    c1, c2 = (1 - k["b1"] ** n, 1 - k["b2"] ** n) if k["bias_correction"] else (1.0, 1.0)
+    b1, b2 = powers or (k["b1"] ** n, k["b2"] ** n)
+    c1, c2 = (1 - b1, 1 - b2) if k["bias_correction"] else (1.0, 1.0)
     if k["amsgrad"]:
         corrected = k["amsgrad_corrected"]
         s["w"] = np.maximum(s.get("w", 0.0), v / c2 if corrected else v)
@@ -128,14 +134,21 @@ def _adam_step(g: Any, n: int, k: Mapping[str, Any], s: Memory) -> Any:
 
 def adam(p: Any, g: Any, h: Any, n: int, k: Mapping[str, Any], s: Memory) -> Any:
     """Return the parameters after a step of Adam."""
-    return p - h * _adam_step(decayed(p, g, k), n, k, s) - _apart(p, h, k)
+    return p - h * adam_step(decayed(p, g, k), n, k, s) - _apart(p, h, k)
 
 
 def adamw(p: Any, g: Any, h: Any, n: int, k: Mapping[str, Any], s: Memory) -> Any:
     """Return the parameters after a step of AdamW."""
+    return decoupled(adam, p, g, h, n, k, s)
+
+
+def decoupled(
+    step: Formula, p: Any, g: Any, h: Any, n: int, k: Mapping[str, Any], s: Memory
+) -> Any:
+    """Return the parameters after a step of Adam and AdamW's decay beside it."""
     first = s.setdefault("first rate", h)
     by = {"rate": h, "schedule": h / first, "nothing": 1.0}[k["decay_by"]]
-    return p - h * _adam_step(g, n, k, s) - by * k["weight_decay"] * p
+    return step(p, g, h, n, {**k, "weight_decay": 0.0}, s) - by * k["weight_decay"] * p
 
 
 #: By the name of the optimizer; those that draw noise have none.

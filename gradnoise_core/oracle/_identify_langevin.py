@@ -1,20 +1,25 @@
 """Which sampler is it? Drift and noise by maximum likelihood; conventions by the known rate."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from gradnoise_core.optimizers import DIALECTS, keywords
-from gradnoise_core.oracle._evidence import chi_square, kolmogorov
+from gradnoise_core.oracle._evidence import chi_square, kolmogorov, massart
 from gradnoise_core.oracle._form import standard_form
 from gradnoise_core.oracle._langevin import SHAPES, WIDE
 from gradnoise_core.oracle._langevin_cause import CONVENTIONS, LangevinStep, step_of
 from gradnoise_core.oracle._probes import Probes, probes
 from gradnoise_core.oracle._reading import Identification, Reading
 from gradnoise_core.oracle._run import Subject
-from gradnoise_core.oracle._santa import santa_evidence, santa_probes
+from gradnoise_core.oracle._santa import (
+    SantaRunsAwayError,
+    santa_distances,
+    santa_probes,
+)
 from gradnoise_core.oracle._scipy import _load
 from gradnoise_core.oracle._trajectory import Claimed, Path, watch
 from gradnoise_core.oracle.vectors._outside import uniform
@@ -37,18 +42,46 @@ def identify_langevin(
     """Return the conventions that a subject which draws noise speaks."""
     if not subject.renewable:
         return Identification((), "it draws noise, and can be asked only if a function makes it")
-    out: list[Reading] = []
+    tried: list[_Tried] = []
     if optimizer in (None, "sgld", "psgld"):
         given, path = _run(subject, SHAPES, rate)
-        finite = all(np.isfinite(x).all() for x in path[-1])
-        for name in ("sgld", "psgld") if finite else ():
-            if optimizer in (None, name) and not out:
-                out = list(_readings(name, given, path, rate))
-    if not out and optimizer in (None, "santa") and rate is not None:
-        out = list(_santa(subject, rate))
-    why = "it draws noise, of a law that is not SGLD's or pSGLD's"
-    why += ", nor Santa's with its own constants" if rate else " (Santa needs `learning_rate`)"
-    return Identification(tuple(out), "" if out else why)
+        for name in ("sgld", "psgld"):
+            if optimizer in (None, name):
+                tried.append(_langevin(name, given, path, rate))
+                if tried[-1].readings:
+                    return Identification(tried[-1].readings)
+    if optimizer in (None, "santa"):
+        tried.append(_santa(subject, rate))
+    return Identification(tried[-1].readings, "" if tried[-1].readings else _nearest(tried))
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What came of a comparison with one optimizer.
+
+    Parameters
+    ----------
+    readings : tuple of Reading
+        None if it is not that.
+    distance : float
+        Kolmogorov's, of the law; infinity where there is none.
+    said : str
+        What is nearest of that optimizer, or why there is nothing.
+    """
+
+    readings: tuple[Reading, ...] = ()
+    distance: float = math.inf
+    said: str = ""
+
+
+def _nearest(tried: Sequence[_Tried]) -> str:
+    """Return what comes nearest, and what could not be compared."""
+    best = min(tried, key=lambda t: t.distance)
+    said = ["it draws noise, of no law that is known"]
+    if best.distance < math.inf:
+        far = f"Kolmogorov's distance {best.distance:.2g} from its law"
+        said.append(f"nearest is {best.said}, {far}")
+    return "; ".join([*said, *(t.said for t in tried if t.distance == math.inf)])
 
 
 def _run(subject: Subject, shapes: Mapping[str, Any], rate: float | None) -> tuple[Probes, Path]:
@@ -97,7 +130,10 @@ def _fit(steps: Sequence[LangevinStep]) -> tuple[float, float, float]:
     return d, v, float(np.log(v * weight + 1e-300).mean() + 1)
 
 
-def _readings(optimizer: str, given: Probes, path: Path, rate: float | None) -> Iterator[Reading]:
+def _langevin(optimizer: str, given: Probes, path: Path, rate: float | None) -> _Tried:
+    """Compare with SGLD or pSGLD of the likeliest drift, temperature, decay and eps."""
+    if not all(np.isfinite(x).all() for x in path[-1]):
+        return _Tried(said=f"its steps under {optimizer}'s gradients are not finite")
     best: tuple[float, dict[str, Any]] | None = None
     for k in _forms(optimizer):
         fitted = _fitted(optimizer, k, given, path) if optimizer == "psgld" else dict(k)
@@ -108,12 +144,25 @@ def _readings(optimizer: str, given: Probes, path: Path, rate: float | None) -> 
     steps = _steps(optimizer, best[1], given, path)
     d, v, _ = _fit(steps)
     z = np.concatenate([np.ravel((s.moved - d * s.drift) / np.sqrt(v * s.metric)) for s in steps])
-    if d <= 0 or kolmogorov(z)[1] < LEVEL or chi_square(float(z @ z), z.size) < LEVEL:
-        return
+    if d <= 0:
+        return _Tried(said=f"it does not descend, as {optimizer} does")
+    distance, p = kolmogorov(z)
+    made = list(_readings(optimizer, best[1], d, v, rate))
+    if min(p, float(chi_square(float(z @ z), z.size))) >= LEVEL:
+        return _Tried(tuple(made), distance)
+    hyper = made[0].hyperparameters.items()
+    said = ", ".join(f"{n} {x if isinstance(x, bool) else format(x, '.3g')}" for n, x in hyper)
+    return _Tried((), distance, f"{optimizer} ({said})")
+
+
+def _readings(
+    optimizer: str, fitted: Mapping[str, Any], d: float, v: float, rate: float | None
+) -> Iterator[Reading]:
+    """Yield the ways to say what was fitted; one where the rate is known."""
     for drift in (_near(d / rate, CONVENTIONS),) if rate else CONVENTIONS:
         hyper = {
             "learning_rate": rate or _round(d / drift),
-            **{n: x for n, x in best[1].items() if n not in ("drift", "temperature") and x},
+            **{n: x for n, x in fitted.items() if n not in ("drift", "temperature") and x},
             "drift": drift,
             "temperature": _near(v / (2 * d), (1.0,)),
         }
@@ -173,13 +222,23 @@ def _near(value: float, known: Any) -> float:
     return next((x for x in known if abs(value - x) <= SLACK * x), _round(value))
 
 
-def _santa(subject: Subject, rate: float) -> Iterator[Reading]:
-    """Yield Santa with its own constants, if its law is that."""
+def _santa(subject: Subject, rate: float | None) -> _Tried:
+    """Compare with Santa of its own constants."""
+    if rate is None:
+        return _Tried(said="Santa needs `learning_rate`")
     given, path = _run(subject, WIDE, rate)
+    tried: list[_Tried] = []
     for scheme in ("euler", "sss"):
         k = {**keywords("santa"), "scheme": scheme}
         claim = Claimed("santa", "paper", k, [rate] * len(path))
-        evidence = santa_evidence(claim, given, path)
-        if min(float(np.min(e.p)) for e in evidence) > LEVEL:
+        try:
+            distances, n = santa_distances(claim, given, path)
+        except SantaRunsAwayError:
+            return _Tried(said=f"Santa itself runs away at the rate {rate:g}")
+        distance = max(distances)
+        if massart(distance, n) > LEVEL:
             note = "its law is that of these constants"
-            yield Reading("santa", ("paper",), {"learning_rate": rate, **k}, float("nan"), (), note)
+            hyper = {"learning_rate": rate, **k}
+            return _Tried((Reading("santa", ("paper",), hyper, float("nan"), (), note),))
+        tried.append(_Tried((), distance, f"santa (scheme {scheme}, its own constants)"))
+    return min(tried, key=lambda t: t.distance)

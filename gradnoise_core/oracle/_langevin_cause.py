@@ -46,6 +46,11 @@ class LangevinStep:
     rates: Any
     deviation: Any
 
+    def after(self, t: int) -> "LangevinStep":
+        """Return the steps from t on."""
+        parts = (self.moved, self.drift, self.metric, self.rates, self.deviation)
+        return LangevinStep(*(x[t:] for x in parts))
+
     def beside(self, ratio: float) -> Any:
         """Return what moved beside a multiple of the drift due."""
         return self.moved - ratio * self.drift
@@ -91,11 +96,25 @@ def explain(claim: Claimed, steps: Sequence[LangevinStep]) -> str:
         by = f" ({CONVENTIONS[k]})" if k in CONVENTIONS else ""
         words.append(f"the drift is {k:g} h g{by}, not {claim.keywords['drift']:g} h g")
     noise = [s.beside(ratio) for s in steps]
+    quiet = _quiet(noise, steps)
+    if 0 < quiet < len(noise[0]):
+        words.append(f"no noise is drawn in the first {quiet} steps")
+        noise = [x[quiet:] for x in noise]
+        steps = [s.after(quiet) for s in steps]
     for said, law in _laws(claim.keywords):
         if _obeys(noise, [law(s) for s in steps]):
             words += [said] if said else []
-            return "; ".join(words)
+            break
     return "; ".join(words)
+
+
+def _quiet(noise: Sequence[Any], steps: Sequence[LangevinStep]) -> int:
+    """Return how many steps pass before any noise is drawn; rounding of float32 is none."""
+    silent = [
+        (np.abs(x) < 1e-3 * s.deviation).reshape(len(x), -1).all(axis=1)
+        for x, s in zip(noise, steps, strict=True)
+    ]
+    return int(np.argmin(np.append(np.all(silent, axis=0), False)))
 
 
 def _obeys(noise: Sequence[Any], deviations: Sequence[Any]) -> bool:
@@ -139,6 +158,12 @@ def _laws(k: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[LangevinStep], 
         )
         first = "the noise does not follow the rate: it keeps that of the first step"
         yield first + more, _at_first(c * heat)
+        again = "the noise is added to the gradient, and so multiplied by the rate once more"
+        yield again + more, _law(c * heat, 1.5, 1.5)
+        yield (
+            f"the variance of the noise is used as its standard deviation; {again}",
+            _law((c * heat) ** 2, 2, 2),
+        )
         root = "the standard deviation of the noise is multiplied by T, not by its root"
         yield root, _law(c * heat**2, 0.5)
     yield "the noise is not multiplied by the rate", _law(1.0, 0.0)

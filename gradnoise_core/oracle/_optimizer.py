@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradnoise_core.oracle._compare import Difference, difference, relative_tolerance
-from gradnoise_core.oracle._diagnosis import cause
+from gradnoise_core.oracle._diagnosis import Explanation, as_claimed, explanation
 from gradnoise_core.oracle._formulas import FORMULAS
 from gradnoise_core.oracle._langevin import check_langevin
-from gradnoise_core.oracle._probes import DROP, STEPS, Probes, probes
+from gradnoise_core.oracle._probes import STEPS, Probes
 from gradnoise_core.oracle._report import Claim, Report
 from gradnoise_core.oracle._resume import SAVE_AFTER, resumption
-from gradnoise_core.oracle._run import Subject
 from gradnoise_core.oracle._subject import subject_of
-from gradnoise_core.oracle._trajectory import Claimed, Trajectory, claimed, reference, watch
+from gradnoise_core.oracle._trajectory import Claimed, Trajectory, claimed, reference
+from gradnoise_core.oracle._watched import rates_of, watched
 from gradnoise_core.typing import Rate, Tree
 
 __all__ = ["check_optimizer"]
@@ -91,66 +91,38 @@ def check_optimizer(
     >>> report.failures[0].cause
     '`eps` is 1e-07, as in keras, not 1e-08'
     """
-    rates = _rates(learning_rate)
+    rates = rates_of(learning_rate)
     claim = claimed(optimizer, dialect, hyperparameters, rates(True))
     subject = subject_of(step, params)
     name = f"{optimizer}, dialect {dialect}"
     if optimizer not in FORMULAS:
         return check_langevin(subject, claim, rates, name)
     notes: list[str] = []
-    subject, given, seen = _watch(subject, rates, notes)
+    subject, given, seen = watched(subject, rates, notes, save_after=SAVE_AFTER)
     if not (seen.settable or callable(learning_rate)):
         notes.append("a fall of the learning rate (nothing sets it: give a schedule to both)")
         claim = claimed(optimizer, dialect, hyperparameters, rates(False))
-    claims = _claims(claim, given, seen, subject.form.dtype)
+    claims, explained = _claims(claim, given, seen, subject.form.dtype)
     if not seen.error:
-        claims += resumption(subject, claim, given, seen, notes)
+        claims += resumption(subject, explained, given, seen, claim.rates, notes)
     unchecked = f" (not checked: {'; '.join(notes)})" if notes else ""
     return Report(f"{name}{unchecked}", tuple(claims))
 
 
-def _rates(learning_rate: Rate) -> Any:
-    """Return ``settable -> the rate of each step``."""
-
-    def rates(settable: bool) -> list[float]:
-        if callable(learning_rate):
-            return [float(learning_rate(t)) for t in range(STEPS)]
-        h = float(learning_rate)
-        return [h / 10 if settable and t >= DROP else h for t in range(STEPS)]
-
-    return rates
-
-
-def _watch(subject: Subject, rates: Any, notes: list[str]) -> tuple[Subject, Probes, Trajectory]:
-    """Run a subject, without what it does not take if it can be made afresh."""
-    while True:
-        form = subject.form
-        given = probes(form.shapes, form.dtype)
-        seen = watch(subject, given, rates, save_after=SAVE_AFTER)
-        if not seen.error or seen.path or not subject.renewable:
-            return subject, given, seen
-        if form.narrower is not None:
-            form, what = form.narrower()
-        elif form.dtype == "float64":
-            form, what = form.in_float32(), "float64"
-        else:
-            return subject, given, seen
-        notes.append(f"{what} ({seen.error})")
-        subject = subject.with_form(form)
-
-
-def _claims(claim: Claimed, given: Probes, seen: Trajectory, dtype: str) -> list[Claim]:
-    """Return what the trajectory itself says."""
+def _claims(
+    claim: Claimed, given: Probes, seen: Trajectory, dtype: str
+) -> tuple[list[Claim], Explanation]:
+    """Return what the trajectory itself says, and what explains it."""
     if seen.error:
         remedy = "" if seen.path else "If it wants another tree or library, pass `params`"
-        return [Claim("it runs", False, seen.error, f"{STEPS} steps", remedy)]
+        return [Claim("it runs", False, seen.error, f"{STEPS} steps", remedy)], Explanation()
     relative = relative_tolerance(dtype, claim.keywords)
     if seen.changed:
         due = "those that went in"
         return [
             Claim("dtypes and shapes of the parameters are kept", False, seen.changed, due),
             _gradients(seen),
-        ]
+        ], Explanation()
     path = reference(claim, given)
     drop = next((t for t in range(1, STEPS) if claim.rates[t] != claim.rates[t - 1]), STEPS)
     active = [~idle for idle in given.idle]
@@ -170,14 +142,14 @@ def _claims(claim: Claimed, given: Probes, seen: Trajectory, dtype: str) -> list
         for name, only, steps in parts
         if steps.start < STEPS
     ]
-    why = ""
+    explained = as_claimed(claim)
     if any(d is not None for _, d in found):
-        why = cause(claim, given, seen.path, dtype, relative)
+        explained = explanation(claim, given, seen.path, dtype, relative)
     return [
-        *(_of(name, d, why, relative) for name, d in found),
+        *(_of(name, d, explained.words, relative) for name, d in found),
         Claim("dtypes and shapes of the parameters are kept", True),
         _gradients(seen),
-    ]
+    ], explained
 
 
 def _of(name: str, found: Difference | None, why: str, relative: float) -> Claim:

@@ -1,15 +1,17 @@
 """Does a run that is resumed from what it saved go on as if it had never stopped?"""
 
-from collections.abc import Callable, Mapping
+import copy
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gradnoise_core.oracle._compare import difference, relative_tolerance
-from gradnoise_core.oracle._formulas import FORMULAS
+from gradnoise_core.oracle._diagnosis import Explanation
 from gradnoise_core.oracle._plain import Plain
 from gradnoise_core.oracle._probes import STEPS, Probes
 from gradnoise_core.oracle._report import Claim
 from gradnoise_core.oracle._run import Subject
-from gradnoise_core.oracle._trajectory import Claimed, Path, Trajectory, go_on, path_of_plain
+from gradnoise_core.oracle._trajectory import Path, Trajectory, go_on, path_of_plain
 
 __all__ = ["SAVE_AFTER", "resumption"]
 
@@ -21,9 +23,21 @@ RELATIVE = 1e-14
 
 
 def resumption(
-    subject: Subject, claim: Claimed, given: Probes, seen: Trajectory, notes: list[str]
+    subject: Subject,
+    explained: Explanation,
+    given: Probes,
+    seen: Trajectory,
+    rates: Sequence[float],
+    notes: list[str],
 ) -> list[Claim]:
-    """Return the claim, or none and a note where nothing can be saved or made afresh."""
+    """Return the claim, or none and a note where nothing can be saved or made afresh.
+
+    Parameters
+    ----------
+    explained : Explanation
+        What the run that never stopped is: with a mistake of its own it can still be told what a
+        resumed one has lost.
+    """
     if seen.saved is None or not subject.renewable:
         notes.append(
             "resumption (nothing saves the state)"
@@ -37,9 +51,9 @@ def resumption(
         # Another run comes between, so that what is not in the state is another's.
         other = Trajectory()
         backwards = Probes(given.paths, given.start, given.gradients[::-1], given.idle)
-        go_on(subject.begin(given.start), subject, backwards, claim.rates, other, first=STEPS - 3)
+        go_on(subject.begin(given.start), subject, backwards, rates, other, first=STEPS - 3)
         run = subject.resume(seen.path[SAVE_AFTER], seen.saved)
-        go_on(run, subject, given, claim.rates, again, first=SAVE_AFTER + 1)
+        go_on(run, subject, given, rates, again, first=SAVE_AFTER + 1)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what was found
         return [Claim(name, False, f"{type(error).__name__}: {error}", "no exception")]
     dtype = subject.form.dtype
@@ -47,22 +61,20 @@ def resumption(
     found = difference(again.path, seen.path, given.start, given.paths, dtype, relative)
     if found is None:
         return [Claim(name, True)]
-    why = _cause(claim, given, again.path, dtype)
+    why = _cause(explained, given, again.path, dtype)
     return [Claim(name, False, str(found), f"at most {found.allowed:.1g}", why)]
 
 
-class _Forgetful(Plain):
-    """A right optimizer that loses something after step `SAVE_AFTER`."""
+def _forgetful(step: Plain, lose: Callable[[Plain], None]) -> Callable[..., dict[str, Any]]:
+    """Return a step that loses something after step `SAVE_AFTER`."""
+    made = itertools.count()
 
-    def __init__(self, claim: Claimed, lose: Callable[[Plain], None]) -> None:
-        super().__init__(FORMULAS[claim.optimizer], claim.keywords)
-        self.lose, self.made = lose, 0
+    def forgetful(params: Any, grads: Any, rate: float) -> dict[str, Any]:
+        if next(made) == SAVE_AFTER + 1:
+            lose(step)
+        return step(params, grads, rate)
 
-    def __call__(self, params: Any, grads: Any, rate: float) -> dict[str, Any]:
-        if self.made == SAVE_AFTER + 1:
-            self.lose(self)
-        self.made += 1
-        return super().__call__(params, grads, rate)
+    return forgetful
 
 
 def _lose_all(step: Plain) -> None:
@@ -96,11 +108,14 @@ _LOSSES: Mapping[str, Callable[[Plain], None]] = {
 }
 
 
-def _cause(claim: Claimed, given: Probes, again: Path, dtype: str) -> str:
+def _cause(explained: Explanation, given: Probes, again: Path, dtype: str) -> str:
     """Return what is lost, if that explains how the run goes on."""
-    relative = relative_tolerance(dtype, claim.keywords)
     for words, lose in _LOSSES.items():
-        path = list(path_of_plain(_Forgetful(claim, lose), claim.rates, given))
+        step = copy.deepcopy(explained.step)
+        if step is None:
+            break
+        relative = relative_tolerance(dtype, step.keywords)
+        path = list(path_of_plain(_forgetful(step, lose), explained.rates, given))
         if difference(again, path, given.start, given.paths, dtype, relative) is None:
             return words
     return "something of the state is not saved, or not loaded"

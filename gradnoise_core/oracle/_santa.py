@@ -7,18 +7,22 @@ from typing import Any
 import numpy as np
 
 import gradnoise_core as gn
-from gradnoise_core.oracle._evidence import Evidence
+from gradnoise_core.oracle._evidence import Evidence, massart
 from gradnoise_core.oracle._probes import Probes
 from gradnoise_core.oracle._trajectory import Claimed, Path
 from gradnoise_core.oracle.vectors._outside import uniform
 
-__all__ = ["santa_evidence", "santa_probes"]
+__all__ = ["SantaRunsAwayError", "santa_distances", "santa_evidence", "santa_probes"]
 
 #: How often the reference goes through each element's gradients, and the steps that are looked at.
 COPIES, LOOKS = 15, (0, 1, 2, 4, 9, 19, 49, 51, 60, 99)
 
 #: The share of elements that may run away: Santa divides by its momentum, which passes near 0.
 RUNAWAY = 0.01
+
+
+class SantaRunsAwayError(ValueError):
+    """The reference itself runs away, so nothing can be compared with it."""
 
 
 def santa_probes(given: Probes) -> Probes:
@@ -33,15 +37,25 @@ def santa_probes(given: Probes) -> Probes:
     return replace(given, gradients=gradients)
 
 
-def santa_evidence(claim: Claimed, given: Probes, path: Path) -> list[Evidence]:
-    """Return how the steps of each element rank among those of `COPIES` runs of the reference.
+def santa_distances(claim: Claimed, given: Probes, path: Path) -> tuple[list[float], int]:
+    """Return how far the steps of each of `LOOKS` are from Santa's law, and of how many elements.
 
-    If the laws are equal the ranks are uniform, whatever the laws are, and those of different
-    elements are independent. Kolmogorov's distance of them has Massart's bound.
+    Each element's step has a rank among those of `COPIES` runs of the reference. If the laws are
+    equal the ranks are uniform, whatever the laws are, and those of different elements are
+    independent: Kolmogorov's distance of them is returned.
+
+    Raises
+    ------
+    SantaRunsAwayError
+        If the reference does, at this rate.
     """
     ranks = _ranks(given, path, _copies(claim, given))
-    distances = [_distance(r) for r in ranks]
-    n = ranks[0].size
+    return [_distance(r) for r in ranks], ranks[0].size
+
+
+def santa_evidence(claim: Claimed, given: Probes, path: Path) -> list[Evidence]:
+    """Return the claims on Santa's law, by Massart's bound of Kolmogorov's distance."""
+    distances, n = santa_distances(claim, given, path)
     out = []
     for name, some in {
         "the law of the first step": range(1),
@@ -57,7 +71,7 @@ def santa_evidence(claim: Claimed, given: Probes, path: Path) -> list[Evidence]:
 def _evidence(name: str, distances: Sequence[float], steps: Sequence[int], n: int) -> Evidence:
     return Evidence(
         name,
-        [min(1.0, 2.0 * float(np.exp(-2.0 * n * d**2))) for d in distances],
+        [massart(d, n) for d in distances],
         lambda i: (
             f"Kolmogorov's distance {distances[i]:.3g} at step {steps[i]}",
             "that of Santa's law",
@@ -87,7 +101,7 @@ def _copies(claim: Claimed, given: Probes) -> list[list[Any]]:
             f"`learning_rate` must be small enough for Santa not to run away, got {rates[0]:g} "
             "with these keywords. Judge it at a smaller one, or with a larger eps."
         )
-        raise ValueError(message)
+        raise SantaRunsAwayError(message)
     return path
 
 

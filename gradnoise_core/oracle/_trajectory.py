@@ -11,7 +11,6 @@ import numpy as np
 import gradnoise_core as gn
 from gradnoise_core.optimizers import keywords
 from gradnoise_core.oracle._form import host
-from gradnoise_core.oracle._plain import Plain
 from gradnoise_core.oracle._probes import Probes
 from gradnoise_core.oracle._run import NotASubjectError, Run, Subject, values
 from gradnoise_core.typing import Rate
@@ -93,9 +92,13 @@ def _apart(flat: Any, like: Sequence[Any]) -> list[Any]:
     return [flat[n - x.size : n].reshape(x.shape) for n, x in zip(stops, like, strict=True)]
 
 
-def path_of_plain(step: Plain, rates: Sequence[float], probes: Probes) -> Iterator[list[Any]]:
+def path_of_plain(
+    step: Callable[..., Mapping[str, Any]], rates: Sequence[float], probes: Probes
+) -> Iterator[list[Any]]:
     """Yield the parameters after each step of a plain one, in float64."""
-    p = {n: np.asarray(x, np.float64) for n, x in zip(probes.paths, probes.start, strict=True)}
+    p: Mapping[str, Any] = {
+        n: np.asarray(x, np.float64) for n, x in zip(probes.paths, probes.start, strict=True)
+    }
     for rate, grads in zip(rates, probes.gradients, strict=True):
         g = {n: np.array(x, np.float64) for n, x in zip(probes.paths, grads, strict=True)}
         p = step(p, g, rate)

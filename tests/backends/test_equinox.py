@@ -26,6 +26,7 @@ from training_run import (
 )
 
 import gradnoise_core as gn
+from gradnoise_core.noise import NoiseState
 
 PATHS = ("layers/0/weight", "layers/0/bias", "layers/1/weight", "layers/1/bias")
 CLIPPING = gn.clip_by_global_norm(CLIP)
@@ -135,6 +136,27 @@ def test_a_count_that_is_an_int_is_compiled_anew_each_step() -> None:
     for _ in range(2):
         model, state = step(model, state, x, y)
     assert len(traces) == 2
+
+
+def test_a_count_that_is_an_array_says_less_than_an_int() -> None:
+    """Why `init` does not make an array of it, on JAX either."""
+    import jax
+    import jax.numpy as jnp
+
+    on_jax, on_numpy = {"w": jnp.zeros(50, "float32")}, {"w": np.zeros(50, np.float32)}
+    assert type(NOISE.init(on_jax).count) is int
+
+    def noise(grads: Any, count: Any) -> Any:
+        return np.asarray(NOISE.update(grads, NoiseState(count))[0]["w"])
+
+    steps = (*range(100), 2**32 + 5)
+    due = [noise(on_numpy, t) for t in steps]
+    assert all(np.array_equal(noise(on_jax, t), x) for t, x in zip(steps, due, strict=True))
+    other = [noise(on_jax, jnp.asarray(t)) for t in steps[:-1]]
+    apart = [not np.array_equal(a, b) for a, b in zip(other, due[:-1], strict=True)]
+    assert 10 < sum(apart) < 90
+    with jax.enable_x64(False), pytest.raises(OverflowError, match="int32"):
+        jnp.asarray(steps[-1])
 
 
 def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -184,6 +184,42 @@ def test_other_noise_is_nothing_known() -> None:
     assert "it draws noise" in found.nearest
 
 
+@pytest.mark.parametrize("rate", [1e-4, 0.01, 1.0])
+def test_a_sampler_that_is_nothing_known_has_a_nearest_at_any_rate(rate: float) -> None:
+    """Also at rates at which Santa, which it is compared with, runs away."""
+    found = identify_dialect(gn.noisy(gn.sgd(rate), seed=1), learning_rate=rate)
+    assert not found.recognised
+    assert "nearest is sgld (learning_rate" in found.nearest
+    assert ("Santa itself runs away at the rate" in found.nearest) is (rate > 1e-3)
+
+
+def test_the_nearest_sampler_is_the_nearest() -> None:
+    """Uniform noise is 0.057 from normal noise of its variance, by Kolmogorov's distance."""
+
+    def make() -> Any:
+        rng = np.random.default_rng(0)
+
+        def step(params: dict[str, Any], grads: dict[str, Any], rate: float) -> dict[str, Any]:
+            z = {n: math.sqrt(12) * (rng.random(p.shape) - 0.5) for n, p in params.items()}
+            return {n: p - rate / 2 * grads[n] + rate**0.5 * z[n] for n, p in params.items()}
+
+        return step
+
+    nearest = identify_dialect(make, learning_rate=0.01).nearest
+    assert "nearest is sgld (learning_rate 0.01, drift 0.5, temperature 1), " in nearest
+    assert float(nearest.split("Kolmogorov's distance ")[1].split()[0]) == pytest.approx(
+        0.057, abs=0.005
+    )
+
+
+def test_santa_asked_at_a_rate_at_which_it_runs_away() -> None:
+    found = identify_dialect(gn.sgld(0.01, seed=1), "santa", learning_rate=0.01)
+    assert not found.recognised
+    assert "Santa itself runs away at the rate 0.01" in found.nearest
+    unknown = identify_dialect(gn.sgld(0.01, seed=1), "santa")
+    assert "Santa needs `learning_rate`" in unknown.nearest
+
+
 def test_noise_of_a_step_that_cannot_be_made_afresh() -> None:
     generator = np.random.default_rng(0)
 

@@ -1,6 +1,7 @@
 """`check_optimizer`: what is right passes, in every interface; what is wrong is found where it is."""
 
 import importlib
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from gradnoise_core.optimizers import keywords
 from gradnoise_core.oracle import ConformanceError, check_optimizer
 from gradnoise_core.oracle._formulas import FORMULAS
 from gradnoise_core.oracle._plain import Plain
+from gradnoise_core.oracle._wrong import MISTAKES
 
 RATE = gn.schedules.piecewise_constant([0.05, 0.005], [50])
 
@@ -239,6 +241,142 @@ def test_a_dialect_under_another_name_is_recognised(
     made = getattr(gn, name)(RATE, dialect=spoken)
     report = check_optimizer(made, name, said, learning_rate=RATE)
     assert cause in report.failures[0].cause
+
+
+class ForgetsItsCount(Plain):
+    """A right Adam of one dialect or another, whose step count is not saved."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "count": 0}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "spoken", "claimed"),
+    [("adam", "tf1", "torch"), ("adam", "torch", "torch"), ("adamw", "torch", "optax")],
+)
+def test_what_is_lost_is_named_whatever_else_is_wrong(
+    optimizer: str, spoken: str, claimed: str
+) -> None:
+    k = keywords(optimizer, spoken)
+    report = check_optimizer(
+        lambda: ForgetsItsCount(FORMULAS[optimizer], k), optimizer, claimed, learning_rate=0.05
+    )
+    failed = claims(report)["a run resumed from its saved state goes on as it was"]
+    assert failed.cause == "the step count is lost: it starts at 0 again"
+    assert claims(report)["the first step"].passed is (spoken == claimed)
+
+
+def test_what_is_lost_of_a_run_that_nothing_explains_is_not_guessed() -> None:
+    class Odd(ForgetsItsCount):
+        def leaf(self, name: str, p: Any, g: Any, rate: float) -> Any:
+            return super().leaf(name, p, g, rate) + 1e-3 * rate * np.tanh(g)
+
+    report = check_optimizer(lambda: Odd(FORMULAS["adam"], keywords("adam")), learning_rate=0.05)
+    causes = {claim.cause for claim in report.failures}
+    assert causes == {"", "something of the state is not saved, or not loaded"}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("adam-correction-in-float32", "the bias corrections are computed in float32"),
+        ("adam-no-root", "the root of the second moment is forgotten"),
+        ("adam-lazy", "an element whose gradient is 0 is skipped"),
+    ],
+)
+def test_an_adamw_is_told_the_mistakes_of_adam(name: str, words: str) -> None:
+    """It decays beside them, as it claims."""
+    mistake = next(m for m in MISTAKES if m.name == name)
+    k = keywords("adamw", "torch")
+    assert k["weight_decay"] == 0.01
+
+    class Decays(Plain):
+        def leaf(self, name: str, p: Any, g: Any, rate: float) -> Any:
+            return super().leaf(name, p, g, rate) - rate * k["weight_decay"] * p
+
+    def make() -> Plain:
+        inner = mistake.make("adam", {**k, "weight_decay": 0.0})
+        return Decays(inner.formula, inner.keywords)
+
+    report = check_optimizer(make, "adamw", "torch", learning_rate=0.05)
+    assert not report.passed
+    assert report.failures[0].cause.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "options"), [("rmsprop", {"momentum": 0.9}), ("adadelta", {}), ("adam", {})]
+)
+def test_constants_of_float32_are_named(optimizer: str, options: dict[str, Any]) -> None:
+    k = {**keywords(optimizer, "tf1"), **options}
+    k = {n: float(np.float32(x)) if isinstance(x, float) else x for n, x in k.items()}
+    report = check_optimizer(
+        lambda: Plain(FORMULAS[optimizer], k), optimizer, "tf1", learning_rate=0.05, **options
+    )
+    assert not report.passed
+    words = "the hyperparameters are held in float32 beside float64 parameters"
+    assert report.failures[0].cause == words
+
+
+def test_a_rate_of_float32_is_named() -> None:
+    report = check_optimizer(gn.adam(float(np.float32(0.1))), learning_rate=0.1)
+    words = "the learning rate is held in float32 beside float64 parameters"
+    assert report.failures[0].cause == words
+
+
+def test_the_constants_of_a_graph_of_tensorflow_1_are_named() -> None:
+    report = check_optimizer(AdamOfAGraph, "adam", "tf1", learning_rate=0.05)
+    words = "b1, b2, eps and the powers of b1 and b2 are float32 beside float64 parameters"
+    assert report.failures[0].cause == words
+
+
+class AdamOfAGraph:
+    """``tf.compat.v1.train.AdamOptimizer``: float32 constants, and powers kept as variables."""
+
+    def __init__(self) -> None:
+        self.b1, self.b2, self.eps = map(np.float32, (0.9, 0.999, 1e-8))
+        self.powers = [self.b1, self.b2]
+        self.m: dict[str, Any] = {}
+        self.v: dict[str, Any] = {}
+
+    def __call__(self, params: Any, grads: Any, rate: float) -> Any:
+        b1, b2, eps = map(float, (self.b1, self.b2, self.eps))
+        p1, p2 = map(float, self.powers)
+        new = {}
+        for name, g in grads.items():
+            self.m[name] = b1 * self.m.get(name, 0.0) + (1 - b1) * g
+            self.v[name] = b2 * self.v.get(name, 0.0) + (1 - b2) * g * g
+            h = rate * math.sqrt(1 - p2) / (1 - p1)
+            new[name] = params[name] - h * self.m[name] / (np.sqrt(self.v[name]) + eps)
+        self.powers = [self.powers[0] * self.b1, self.powers[1] * self.b2]
+        return new
+
+
+@pytest.mark.parametrize(
+    ("deviation", "words"),
+    [
+        (
+            lambda h: 2 * h * h,
+            "the variance of the noise is used as its standard deviation; the noise is added to",
+        ),
+        (lambda h: math.sqrt(2 * h) * h, "the noise is added to the gradient, and so multiplied"),
+    ],
+)
+def test_noise_that_is_multiplied_by_the_rate_once_more_is_named(
+    deviation: Callable[[float], float], words: str
+) -> None:
+    rng = np.random.default_rng(0)
+
+    def step(params: Any, grads: Any, rate: float) -> Any:
+        return {
+            n: p - rate * grads[n] + deviation(rate) * rng.standard_normal(p.shape)
+            for n, p in params.items()
+        }
+
+    report = check_optimizer(step, "sgld", drift=1.0, learning_rate=0.01)
+    assert {claim.cause for claim in report.failures if "noise" in claim.name} == {
+        report.failures[0].cause
+    }
+    assert report.failures[0].cause.startswith(words)
 
 
 def test_a_report_raises_on_request() -> None:

@@ -1,4 +1,4 @@
-"""Every wrong optimizer of the catalogue is caught, with its cause; and is right without its slip."""
+"""A wrong optimizer of the catalogue is caught with every seed, and right without its slip."""
 
 import collections
 from typing import Any
@@ -10,16 +10,13 @@ from gradnoise_core.oracle import check_optimizer
 from gradnoise_core.oracle._formulas import FORMULAS
 from gradnoise_core.oracle._plain import Plain
 from gradnoise_core.oracle._wrong import MISTAKES
-from gradnoise_core.oracle.mutants import Mutant
+from gradnoise_core.oracle.mutants import MUTANTS
 from gradnoise_core.oracle.mutants._langevin import LANGEVIN_MUTANTS, Langevin
 from gradnoise_core.oracle.mutants._optimizers import OPTIMIZER_MUTANTS
 
 
-@pytest.mark.parametrize("mutant", OPTIMIZER_MUTANTS, ids=lambda m: m.name)
-def test_it_is_caught_and_its_cause_is_named(mutant: Mutant) -> None:
-    report = mutant.judge(0)
-    assert not report.passed
-    assert mutant.caught(0), str(report)
+def test_all_are_in_the_catalogue_whose_test_makes_every_one() -> None:
+    assert set(map(id, OPTIMIZER_MUTANTS)) <= set(map(id, MUTANTS))
 
 
 def test_what_draws_noise_is_caught_with_every_seed() -> None:

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 import gradnoise_core as gn
 from gradnoise_core.optimizers import DIALECTS
+from gradnoise_core.oracle import optimizer_steps
 from gradnoise_reference_models.world import (
     FRAMEWORKS,
     WORLD,
@@ -24,7 +27,8 @@ from gradnoise_reference_models.world import (
     size_of,
     summary,
 )
-from gradnoise_reference_models.world._measure import differing, distance, sgld_scales, walk
+from gradnoise_reference_models.world._frameworks import EXTRA
+from gradnoise_reference_models.world._measure import distance, sgld_scales
 
 RECORD = Path(__file__).parents[2] / "docs" / "results" / "world.json"
 
@@ -204,42 +208,36 @@ def test_differences_are_told(record: Record) -> None:
     assert differences(old, {**old, "spoken": ""}) == []
 
 
+# --- the extra ---------------------------------------------------------------------------------
+
+
+def test_the_extra_brings_what_was_recorded(record: Record) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    extras = project["project"]["optional-dependencies"]
+    assert EXTRA == 'pip install "gradnoise-core[world]"'
+    brought = dict(re.sub(r"\[.*\]", "", x).split(">=") for x in extras["world"] if ">=" in x)
+    of_extra = {name: f for name, f in FRAMEWORKS.items() if f.install == EXTRA}
+    for name, framework in of_extra.items():
+        recorded = str(record.versions[name]).partition("+")[0]
+        assert brought.pop(framework.distribution, recorded) == recorded, name
+    assert set(brought) == {"jax"}  # a backend of Keras
+    assert {f.distribution for f in of_extra.values()} > {"optax", "torchopt", "mlx", "blackjax"}
+    assert "gradnoise-core[models,oracle]" in extras["world"]
+
+
 # --- sizes --------------------------------------------------------------------------------------
 
 
-def test_a_formula_is_no_way_from_itself_and_a_known_way_from_another() -> None:
-    steps = walk(gn.sgd(0.011), 0.011)
+def test_sizes_are_recorded_to_three_digits() -> None:
+    steps = optimizer_steps(gn.sgd(0.011), learning_rate=0.011)
     assert distance(steps, "sgd", "paper", {}) == {"share": 0.0, "absolute": 0.0}
-    steps.rates = [0.01] * len(steps.rates)
-    found = distance(steps, "sgd", "paper", {})
+    tenth = dataclasses.replace(steps, rates=[0.01] * len(steps.rates))
+    found = distance(tenth, "sgd", "paper", {})
     assert found["share"] == 0.1
-    assert found["absolute"] > 0.01
-
-
-def test_only_keywords_that_matter_are_named() -> None:
-    rate = gn.schedules.piecewise_constant([0.01, 0.001], [50])
-    steps = walk(gn.rmsprop(rate, dialect="keras"), rate)
-    # Without momentum and decay it does not matter where the rate and the decay are.
-    assert differing(steps, "rmsprop", "keras", {}) == {"eps": 1e-7, "eps_in_sqrt": True}
-    told = differing(steps, "rmsprop", "keras", {"momentum": 0.9})
-    assert told == {"eps": 1e-7, "eps_in_sqrt": True, "rate_inside": True}
-    assert differing(steps, "rmsprop", "keras", {"eps": 1e-7}) == {"eps_in_sqrt": True}
-
-
-@pytest.mark.parametrize(("drift", "noise"), [(0.5, 1.0), (1.0, 2**0.5)])
-def test_drift_and_noise_of_sgld(drift: float, noise: float) -> None:
-    found = sgld_scales(gn.sgld(0.01, drift=drift, seed=3), 0.01, float32=False)
-    assert found["drift"] == pytest.approx(drift, rel=1e-3)
-    assert found["noise"] == pytest.approx(noise, rel=1e-2)
-
-
-def test_a_step_that_cannot_be_made_has_no_size() -> None:
-    def broken(params: Any, grads: Any) -> Any:
-        message = "no"
-        raise ArithmeticError(message)
-
-    with pytest.raises(RuntimeError, match="ArithmeticError: no"):
-        walk(lambda: broken, 0.01)
+    assert found["absolute"] == float(f"{tenth.deviation('sgd').absolute:.3g}") > 0.01
+    scales = sgld_scales(gn.sgld(0.01, seed=3), 0.01, float32=True)
+    assert scales["drift"] == 0.5
+    assert scales["noise"] == pytest.approx(1.0, rel=1e-2)
 
 
 # --- words --------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import gradnoise_core as gn
 from gradnoise_reference_models.world import (
     FRAMEWORKS,
     WORLD,
@@ -85,6 +86,23 @@ def test_the_wrong_claim_fails(name: str, dialect: str, because: str, hosts: Hos
     assert because in verdict.cause
 
 
+def test_a_deviation_from_the_paper_is_of_the_dialect_and_of_the_mistake(hosts: Hosts) -> None:
+    """A wrong Keras is off the paper by Keras's own keywords too."""
+    subject = one("torch.optim.Adam, single")
+    made = dataclasses.replace(
+        subject,
+        framework="",
+        source="here",
+        dialect="tf1",
+        make=lambda rate: lambda: gn.adam(float(np.float32(rate)), dialect="tf1"),
+        rate_is="fixed",
+    )
+    verdict = judge(made, hosts, identify=False)
+    assert verdict.passed is False
+    assert verdict.because == f"eps_hat True; besides, {verdict.cause}"
+    assert verdict.cause == "the learning rate is held in float32 beside float64 parameters"
+
+
 def test_a_slightly_wrong_optimizer_differs_from_the_record(recorded: Record, hosts: Hosts) -> None:
     torch = pytest.importorskip("torch")
     subject = one("torch.optim.Adam, single")
@@ -145,6 +163,7 @@ def test_what_is_not_installed_says_how_to_install_it(hosts: Hosts) -> None:
         subject = next(s for s in WORLD if s.framework == name)
         verdict = judge(subject, hosts)
         assert verdict.status == "not installed"
+        assert verdict.reason == FRAMEWORKS[name].install
         assert verdict.reason.startswith("pip install ")
 
 

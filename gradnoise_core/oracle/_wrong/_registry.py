@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from gradnoise_core.oracle._formulas import FORMULAS, Formula
 from gradnoise_core.oracle._plain import Plain
 
-__all__ = ["Make", "Mistake", "formula", "keyword", "structure"]
+__all__ = ["Make", "Mistake", "formula", "in_float32", "keyword", "structure"]
 
 #: ``(optimizer, its keywords) -> a plain step with the mistake``.
 Make = Callable[[str, Mapping[str, Any]], Plain]
@@ -67,6 +69,11 @@ def keyword(**changes: Any) -> Make:
         return Plain(FORMULAS[optimizer], {**k, **new})
 
     return make
+
+
+def in_float32(k: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keywords with their numbers rounded to float32."""
+    return {n: float(np.float32(x)) if isinstance(x, float) else x for n, x in k.items()}
 
 
 def structure(kind: Callable[[Formula, Mapping[str, Any]], Plain]) -> Make:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from gradnoise_core.oracle._formulas import Formula, Memory, adam, decayed, moments
-from gradnoise_core.oracle._wrong._registry import Mistake, formula, keyword
+from gradnoise_core.oracle._formulas import Formula, Memory, adam, adam_step, decayed, moments
+from gradnoise_core.oracle._wrong._registry import Mistake, formula, in_float32, keyword
 
 __all__ = ["ADAM", "with_moments"]
 
@@ -43,6 +43,15 @@ def _c2(k: _K, n: int) -> Any:
 def _in_float32(n: int, k: _K) -> tuple[Any, Any]:
     b1, b2, one = np.float32(k["b1"]), np.float32(k["b2"]), np.float32(1)
     return np.float64(one - b1 ** np.float32(n)), np.float64(one - b2 ** np.float32(n))
+
+
+def _constants_in_float32(p: Any, g: Any, h: Any, n: int, k: _K, s: Memory) -> Any:
+    """TensorFlow 1 keeps the powers as variables, and multiplies them at each step."""
+    k = in_float32(k)
+    for b in ("b1", "b2"):
+        s[f"{b} to the n"] = np.float32(k[b]) * s.get(f"{b} to the n", np.float32(1))
+    powers = float(s["b1 to the n"]), float(s["b2 to the n"])
+    return p - h * adam_step(decayed(p, g, k), n, k, s, powers)
 
 
 def _rate_with_uncorrected_eps(m: Any, v: Any, n: int, k: _K, s: Memory) -> Any:
@@ -213,7 +222,15 @@ ADAM: tuple[Mistake, ...] = (
         optimizer="adam",
         make=formula(_corrections(_in_float32)),
         wrong="the bias corrections are computed in float32",
-        source="MLX 0.32",
+        source="MLX 0.32, TorchOpt 0.7",
+    ),
+    Mistake(
+        name="adam-constants-in-float32",
+        optimizer="adam",
+        dialect="tf1",
+        make=formula(_constants_in_float32),
+        wrong="b1, b2, eps and the powers of b1 and b2 are float32 beside float64 parameters",
+        source="tf.compat.v1.train.AdamOptimizer, TensorFlow 2.21",
     ),
     Mistake(
         name="adam-root-of-correction-forgotten",

@@ -3,13 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gradnoise_core.oracle._formulas import Memory, adamw
+from gradnoise_core.oracle._formulas import Memory, adamw, decoupled
+from gradnoise_core.oracle._plain import Plain
 from gradnoise_core.oracle._wrong._registry import Mistake, formula, keyword
 
-__all__ = ["ADAMW"]
+__all__ = ["ADAMW", "as_adamw"]
 
 _K = Mapping[str, Any]
 _DECAY = {"weight_decay": 0.01}
+
+
+def as_adamw(mistake: Mistake, k: _K) -> Plain:
+    """Return an AdamW that makes a mistake of Adam's."""
+    step = mistake.make("adam", k)
+    adam = step.formula
+    step.formula = lambda p, g, h, n, k, s: decoupled(adam, p, g, h, n, k, s)
+    return step
 
 
 def _plain(p: Any, g: Any, h: Any, n: int, k: _K, s: Memory) -> Any:

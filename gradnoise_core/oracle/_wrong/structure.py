@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from gradnoise_core.oracle._formulas import Memory
+from gradnoise_core.oracle._formulas import Formula, Memory
 from gradnoise_core.oracle._plain import Plain
-from gradnoise_core.oracle._wrong._registry import Mistake, structure
+from gradnoise_core.oracle._wrong._registry import Mistake, in_float32, structure
 
 __all__ = ["STRUCTURE"]
 
@@ -53,6 +53,24 @@ class _Float32State(Plain):
         s = self.remembered(name)
         s.update({k: np.asarray(v, np.float32).astype(np.float64) for k, v in s.items()})
         return new
+
+
+class _Float32Constants(Plain):
+    """The hyperparameters are float32."""
+
+    def __init__(self, formula: Formula, keywords: Mapping[str, Any]) -> None:
+        super().__init__(formula, in_float32(keywords))
+
+
+class _Float32Rate(Plain):
+    """The rate is float32."""
+
+    def leaf(self, name: str, p: Any, g: Any, rate: float) -> Any:
+        return super().leaf(name, p, g, float(np.float32(rate)))
+
+
+class _Float32Settings(_Float32Constants, _Float32Rate):
+    """Both are."""
 
 
 class _Float32Out(Plain):
@@ -215,6 +233,33 @@ STRUCTURE: tuple[Mistake, ...] = (
         make=structure(_Float32State),
         wrong="what is remembered of float64 parameters is float32",
         source="Keras 3's NumPy backend computes float64 so",
+    ),
+    Mistake(
+        name="constants-in-float32",
+        optimizer="rmsprop",
+        dialect="tf1",
+        make=structure(_Float32Constants),
+        wrong="the hyperparameters are held in float32 beside float64 parameters",
+        source="tf.compat.v1.train, TensorFlow 2.21",
+        any_optimizer=True,
+    ),
+    Mistake(
+        name="rate-in-float32",
+        optimizer="sgd",
+        make=structure(_Float32Rate),
+        wrong="the learning rate is held in float32 beside float64 parameters",
+        source="likely slip: a constant of a graph, of the default dtype",
+        any_optimizer=True,
+    ),
+    Mistake(
+        name="settings-in-float32",
+        optimizer="momentum",
+        dialect="tf1",
+        make=structure(_Float32Settings),
+        wrong="the learning rate and the hyperparameters are held in float32 beside float64 "
+        "parameters",
+        source="tf.compat.v1.train with a rate that is a number",
+        any_optimizer=True,
     ),
     Mistake(
         name="parameters-in-float32",

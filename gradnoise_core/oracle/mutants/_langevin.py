@@ -38,6 +38,8 @@ class Langevin:
         ``(v, k) -> G``.
     draw : callable, optional
         Of the normals.
+    silent : int
+        How many steps have no noise.
     """
 
     def __init__(
@@ -49,8 +51,9 @@ class Langevin:
         deviation: Callable[[Any, Mapping[str, Any], Any], Any] | None = None,
         metric: Callable[[Any, Mapping[str, Any]], Any] | None = None,
         draw: Draw = _normals,
+        silent: int = 0,
     ) -> None:
-        self.k, self.draw, self.t = k, draw, -1
+        self.k, self.draw, self.silent, self.t = k, draw, silent, -1
         self.drift = k["drift"] if drift is None else drift
         self.deviation = deviation or _due
         self.metric = metric or _metric
@@ -74,7 +77,8 @@ class Langevin:
             v = rho * self.v.get(name, self.k["initial_accumulator"]) + (1 - rho) * g * g
             self.v[name] = v
             metric = self.metric(v, self.k)
-        return p - self.drift * h * metric * g + self.deviation(h, self.k, metric) * z
+        noise = self.deviation(h, self.k, metric) * z * (self.t >= self.silent)
+        return p - self.drift * h * metric * g + noise
 
 
 def _due(h: Any, k: Mapping[str, Any], metric: Any) -> Any:
@@ -118,6 +122,14 @@ def _law(factor: float, power: float = 0.5) -> Callable[[Any, Mapping[str, Any],
 
 def _as_deviation(h: Any, k: Mapping[str, Any], metric: Any) -> Any:
     return 2 * k["drift"] * h * k["temperature"] * np.sqrt(metric)
+
+
+def _in_gradient(h: Any, k: Mapping[str, Any], metric: Any) -> Any:
+    return h * metric * _due(h, k, metric)
+
+
+def _as_deviation_in_gradient(h: Any, k: Mapping[str, Any], metric: Any) -> Any:
+    return h * metric * 2 * k["drift"] * h * k["temperature"] * metric
 
 
 def _first_rate(h: Any, k: Mapping[str, Any], metric: Any) -> Any:
@@ -237,6 +249,37 @@ LANGEVIN_MUTANTS: tuple[Mutant, ...] = (
         "likely slip: noise added after the step",
         "the noise is not multiplied by the rate",
         deviation=_without_rate,
+    ),
+    _mutant(
+        "sgld-noise-in-gradient",
+        "the noise is added to the gradient, which the step multiplies by the rate",
+        "likely slip: SGLD by way of an optimizer's gradients",
+        "added to the gradient, and so multiplied by the rate once more",
+        deviation=_in_gradient,
+    ),
+    _mutant(
+        "sgld-variance-as-deviation-in-gradient",
+        "the variance of the noise is used as the standard deviation of noise on the gradient",
+        "csgmcmc#1",
+        "is used as its standard deviation; the noise is added to the gradient",
+        claims=_TORCH_SGLD,
+        deviation=_as_deviation_in_gradient,
+    ),
+    _mutant(
+        "psgld-noise-in-gradient",
+        "the noise is added to the gradient, which the step multiplies by rate and preconditioner",
+        "likely slip: SGLD by way of an optimizer's gradients",
+        "added to the gradient, and so multiplied by the rate once more",
+        optimizer="psgld",
+        deviation=_in_gradient,
+    ),
+    _mutant(
+        "psgld-silent-at-first",
+        "no noise is drawn in the first steps",
+        "tfp.optimizer.StochasticGradientLangevinDynamics(burnin=25)",
+        "no noise is drawn in the first 26 steps",
+        optimizer="psgld",
+        silent=26,
     ),
     _mutant(
         "sgld-temperature-as-deviation",

@@ -22,15 +22,14 @@ __all__ = [
     "LARGEST_ARRAY",
     "MANIFEST",
     "SET_VERSION",
-    "STREAM_VERSION",
     "Entry",
     "VectorSet",
 ]
 
 FORMAT, FORMAT_VERSION = "gradnoise-vectors", 1
 
-#: The version of the set that `write_vectors` writes, and of the stream.
-SET_VERSION, STREAM_VERSION = 1, 1
+#: The version of the set that `write_vectors` writes.
+SET_VERSION = 1
 
 MANIFEST = "manifest.json"
 

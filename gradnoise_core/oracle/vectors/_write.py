@@ -18,11 +18,11 @@ from gradnoise_core.oracle.vectors._manifest import (
     FORMAT_VERSION,
     MANIFEST,
     SET_VERSION,
-    STREAM_VERSION,
 )
 from gradnoise_core.oracle.vectors._npy import encode
 from gradnoise_core.oracle.vectors._registry import VECTORS, matching
 from gradnoise_core.oracle.vectors._vector import Arrays, Tolerances, Vector
+from gradnoise_core.random import STREAM_VERSION
 from gradnoise_core.typing import Device
 
 __all__ = ["save", "write_vectors"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["FRAMEWORKS", "Framework", "in_jax", "installed"]
+__all__ = ["EXTRA", "FRAMEWORKS", "Framework", "in_jax", "installed"]
 
 
 def in_jax(*, float64: bool) -> AbstractContextManager[Any]:
@@ -46,46 +46,41 @@ class Framework:
     context: Callable[..., AbstractContextManager[Any]] = lambda *, float64: nullcontext()
 
 
+#: This distribution's extra that brings most of them.
+EXTRA = 'pip install "gradnoise-core[world]"'
+
 _TENSORFLOW = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
 
 #: name -> where it is found. Those with `hosted` may be in another Python's packages.
 FRAMEWORKS: Mapping[str, Framework] = {
-    "optax": Framework(
-        module="optax", distribution="optax", install="pip install optax", context=in_jax
-    ),
-    "torch": Framework(module="torch", distribution="torch", install="pip install torch"),
+    "optax": Framework(module="optax", distribution="optax", install=EXTRA, context=in_jax),
+    "torch": Framework(module="torch", distribution="torch", install=EXTRA),
     "keras-jax": Framework(
         module="keras",
         distribution="keras",
-        install="pip install keras jax",
+        install=EXTRA,
         hosted="keras",
         environment={"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"},
     ),
     "keras-torch": Framework(
         module="keras",
         distribution="keras",
-        install="pip install keras torch",
+        install=EXTRA,
         hosted="keras",
         environment={"KERAS_BACKEND": "torch"},
     ),
-    "torchopt": Framework(
-        module="torchopt", distribution="torchopt", install="pip install torchopt"
-    ),
+    "torchopt": Framework(module="torchopt", distribution="torchopt", install=EXTRA),
     "pytorch_optimizer": Framework(
         module="pytorch_optimizer",
         distribution="pytorch_optimizer",
-        install="pip install pytorch_optimizer",
+        install=EXTRA,
     ),
-    "mlx": Framework(module="mlx.core", distribution="mlx", install='pip install "mlx[cpu]"'),
+    "mlx": Framework(module="mlx.core", distribution="mlx", install=EXTRA),
     "blackjax": Framework(
-        module="blackjax", distribution="blackjax", install="pip install blackjax", context=in_jax
+        module="blackjax", distribution="blackjax", install=EXTRA, context=in_jax
     ),
-    "torch-sgld": Framework(
-        module="torch_sgld", distribution="torch-sgld", install="pip install torch-sgld"
-    ),
-    "pulseopt": Framework(
-        module="pulseopt", distribution="pulseopt", install="pip install pulseopt"
-    ),
+    "torch-sgld": Framework(module="torch_sgld", distribution="torch-sgld", install=EXTRA),
+    "pulseopt": Framework(module="pulseopt", distribution="pulseopt", install=EXTRA),
     "espnet": Framework(
         module="espnet2.torch_utils.add_gradient_noise",
         distribution="espnet",

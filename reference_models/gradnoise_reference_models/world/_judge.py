@@ -15,16 +15,11 @@ from gradnoise_core.oracle import (
     check_noise_seeds,
     check_optimizer,
     identify_dialect,
+    optimizer_steps,
 )
 from gradnoise_reference_models.world._frameworks import FRAMEWORKS, Framework, installed
 from gradnoise_reference_models.world._host import HostError, Hosts
-from gradnoise_reference_models.world._measure import (
-    differing,
-    distance,
-    noise_ratios,
-    sgld_scales,
-    walk,
-)
+from gradnoise_reference_models.world._measure import distance, noise_ratios, sgld_scales
 from gradnoise_reference_models.world._subject import NoiseSubject, OptimizerSubject, Subject
 
 __all__ = ["Verdict", "judge", "version_of"]
@@ -187,16 +182,16 @@ def _optimizer(subject: OptimizerSubject, hosts: Hosts, claim: str, *, identify:
         **s.keywords,
     )  # fmt: skip
     _ran(report)
-    steps = walk(_maker(s, hosts), s.learning_rate, _params(s))
+    steps = optimizer_steps(_maker(s, hosts), learning_rate=s.learning_rate, params=_params(s))
     from_claim = distance(steps, s.optimizer, s.dialect, s.keywords)
     from_paper = distance(steps, s.optimizer, "paper", s.keywords)
     because = ""
-    if from_paper["share"] and not from_claim["share"]:
-        # It is its dialect, so its dialect's keywords are all there is to it.
-        told = differing(steps, s.optimizer, s.dialect, s.keywords)
+    if from_paper["share"]:
+        told = steps.keywords_that_matter(s.optimizer, s.dialect, **s.keywords)
         because = ", ".join(f"{name} {_plain(value)}" for name, value in told.items())
-    elif from_paper["share"]:
-        because = _cause(report)
+        if from_claim["share"]:
+            # Its dialect's keywords are not all there is to it.
+            because = "; besides, ".join(filter(None, (because, _cause(report))))
     return Verdict(
         name=s.name,
         status="judged",
@@ -248,7 +243,7 @@ def _sampler(subject: OptimizerSubject, hosts: Hosts, claim: str, *, identify: b
     scales: dict[str, float] = {}
     due: dict[str, float] = {}
     if s.optimizer == "sgld":
-        scales = sgld_scales(_maker(s, hosts), s.rate, s.float32)
+        scales = sgld_scales(_maker(s, hosts), s.rate, float32=s.float32)
         due = {"drift": 0.5, "noise": math.sqrt(s.keywords.get("temperature", 1.0))}
     return Verdict(
         name=s.name,
