@@ -99,9 +99,11 @@ def _parts(settings: Settings) -> Iterator[tuple[str, Found]]:
                 yield label, Found(absent=[Note(label, why)])
                 continue
             how = SECTIONS[section].how
-            if how in ("timed", "leaves", "replicas"):
+            if how in ("timed", "leaves", "replicas", "model"):
                 task = settings.task(section, name)
-                extra = KEPT_MEMORY if how == "replicas" else None  # as where training runs
+                extra = (
+                    KEPT_MEMORY if how in ("replicas", "model") else None
+                )  # as where training runs
                 yield task.label, _child(task, settings.timeout, extra)
                 continue
             for who in contestants(SECTIONS[section], variant.library):

@@ -24,7 +24,8 @@ class Section(NamedTuple):
     module : str
         Which module's contestants it measures.
     how : str
-        "timed" over sizes, "leaves" over numbers of leaves, "replicas" over numbers of runs, or
+        "timed" over sizes, "leaves" over numbers of leaves, "replicas" over numbers of runs,
+        "model" over sizes of its own, or
         "memory" or "first-call", with a process for each contestant.
     bytes : float
         What an element must move to and from memory; 0 where no floor is drawn.
@@ -49,6 +50,8 @@ SECTIONS = {
         Section("noise-leaves", "gradient noise in many leaves", "noise", "leaves"),
         Section("adam-leaves", "noisy-Adam step in many leaves", "adam", "leaves"),
         Section("ensembles", "an update of many runs", "ensembles", "replicas"),
+        Section("memory-network", "an update of a memory network", "memory_network", "model"),
+        Section("language-model", "an update of a language model", "language_model", "model"),
         Section("memory", "peak extra memory of a noisy-Adam step", "adam", "memory"),
         Section("first-call", "first call of gradient noise", "noise", "first-call"),
     )

@@ -4,11 +4,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.ensembles import PARAMETERS, RUNS
+from benchmarks.language_model import WORDS
+from benchmarks.memory_network import SLOTS
 from benchmarks.place import VARIANTS
 from benchmarks.sections import SECTIONS
 from benchmarks.task import MACHINE, Task
 
 __all__ = ["Settings"]
+
+#: Sizes of the models: slots of the memory, words of the vocabulary.
+MODELS = {"memory-network": SLOTS, "language-model": WORDS}
 
 #: Where timings with many leaves and of first calls are made, if it is among the sizes; and where
 #: memory is measured, for a resident set is counted coarsely.
@@ -61,6 +66,8 @@ class Settings:
         leaves = list(self.leaves)
         if section != MACHINE and SECTIONS[section].how == "replicas":
             sizes, leaves = [PARAMETERS], list(RUNS)
+        if section in MODELS:
+            sizes, leaves = list(MODELS[section]), [1]
         return Task(
             section,
             variant,

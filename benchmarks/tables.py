@@ -87,9 +87,34 @@ def ensembles(found: Found, _: Machine | None) -> Table:
     return Table("An update of many runs: as one program over one after another", columns, rows)
 
 
+def models(found: Found, _: Machine | None) -> Table:
+    """Return the time of an update of a model, beside the peer's."""
+    ms = {
+        (t.section, t.variant, t.contestant, t.size): f"{1e3 * t.seconds.median:.3g}"
+        for t in found.times
+    }
+    rows = [
+        (
+            r.section,
+            r.variant,
+            r.contestant,
+            r.to,
+            f"{r.size:,}",
+            ms[r.section, r.variant, r.contestant, r.size],
+            ms[r.section, r.variant, r.to, r.size],
+            f"{r.ratio.median:.2f}",
+            _quartiles(r.ratio),
+        )
+        for r in found.ratios
+        if SECTIONS[r.section].how == "model"
+    ]
+    columns = ("section", "variant", "ours", "to", "size", "ms, ours", "ms, peer", "ratio")
+    return Table("An update of a model: ours over torch's autograd", (*columns, "quartiles"), rows)
+
+
 def times(found: Found, rates: Machine | None) -> Table:
     """Return nanoseconds an element, a column a size, and the floor of ours."""
-    elementwise = [t for t in found.times if SECTIONS[t.section].how != "replicas"]
+    elementwise = [t for t in found.times if SECTIONS[t.section].how not in ("replicas", "model")]
     sizes = sorted({t.size for t in elementwise})
     cells: dict[tuple[str, ...], dict[int, str]] = {}
     for t in elementwise:
@@ -142,6 +167,7 @@ TABLES = {
     "ratios": ratios,
     "leaves": leaves,
     "ensembles": ensembles,
+    "models": models,
     "times": times,
     "memory": memory,
     "first-calls": first_calls,

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.ensembles import PARAMETERS, RUNS
+from benchmarks.language_model import WORDS
 from benchmarks.machine import copy_rate
+from benchmarks.memory_network import SLOTS
 from benchmarks.records import Document, Ratio
 from benchmarks.sections import SECTIONS
 
@@ -23,6 +25,7 @@ __all__ = [
     "judge",
 ]
 
+_GATHERED, _AUTOGRAD = "torch autograd, gather", "torch autograd"
 OURS, COMPILED, JIT = "ours", "ours, torch.compile", "ours, jit"
 TOGETHER = "one program"
 
@@ -123,6 +126,18 @@ TARGETS: tuple[Target, ...] = (
     RatioTarget("JAX normals", 0.45, "normals", "jax", (JIT,), _THREEFRY),
     RatioTarget("noisy Adam, JAX", 0.45, "adam", "jax", (JIT,), "optax, jit"),
     RatioTarget("noisy Adam, torch", 0.7, "adam", "torch", (OURS, COMPILED), _FUSED),
+    RatioTarget(
+        "memory network, NumPy", 1.5, "memory-network", "numpy", (OURS,), _GATHERED, size=SLOTS[-1]
+    ),
+    RatioTarget(
+        "memory network, JAX", 0.5, "memory-network", "jax", (JIT,), _GATHERED, size=SLOTS[-1]
+    ),
+    RatioTarget(
+        "language model, NumPy", 1.5, "language-model", "numpy", (OURS,), _AUTOGRAD, size=WORDS[-1]
+    ),
+    RatioTarget(
+        "language model, JAX", 0.5, "language-model", "jax", (JIT,), _AUTOGRAD, size=WORDS[-1]
+    ),
     RatioTarget(
         "noisy Adam, NumPy, numba", 0.35, "adam", "numpy-numba", (OURS,), "in place (PCG64)"
     ),

@@ -28,7 +28,7 @@ def test_a_target_names_what_is_measured(target: Target) -> None:
     names = {c.name: c for c in contestants(section, variant.library)}
     assert all(names[name].ours for name in target.ours)
     if isinstance(target, RatioTarget):
-        assert section.how in (("leaves", "replicas") if target.leaves > 1 else ("timed",))
+        assert section.how in (("leaves", "replicas") if target.leaves > 1 else ("timed", "model"))
         assert target.to in names
         # Of itself in fewer leaves, or of a peer in as many.
         assert names[target.to].ours == (target.leaves != target.to_leaves)

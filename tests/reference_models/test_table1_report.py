@@ -232,11 +232,15 @@ def test_the_cost_is_runs_times_updates_times_the_time_of_one(
 ) -> None:
     monkeypatch.setattr(cost, "_step", lambda *_: 1e-3)
     monkeypatch.setattr(cost, "_evaluation", lambda *_: 0.5)
-    first, *others = cost.costs(backend_for(np))
+    monkeypatch.setattr(cost._memory_cost, "measured", lambda *_: (3600.0, 1800.0))
+    first, second, *others = cost.costs(backend_for(np))
     assert (first.grid.runs, first.grid.updates) == (15 * 40, 60 * 1200)
     assert first.seconds == pytest.approx(1e-3)
     assert first.hours == pytest.approx(600 * (72_000 * 1e-3 + 60 * 0.5) / 3600)
-    assert [c.grid.table for c in others] == ["2", "3", "4", "5"]
+    assert second.grid.updates is not None
+    assert second.seconds == pytest.approx(3600 / (second.grid.runs * second.grid.updates))
+    assert second.hours == pytest.approx(1.5)
+    assert [c.grid.table for c in (second, *others)] == ["2", "3", "4", "5"]
     assert all(c.hours is None for c in others)
 
 

@@ -165,8 +165,11 @@ def reproduced(
             "trials": {"asked for": len(wanted), "with a result": len(records)},
             "seconds": round(_seconds(records), 1),
         }
+        written = _write(folder, table, records, about)  # first: nobody may read what is printed
         _print(console, table, found)
-        _write(console, folder, table, records, about)
+        if len(records) < len(wanted):
+            console.print(f"Not complete: {len(records)} of {len(wanted)} trials have a result.")
+        console.print("Written: " + ", ".join(map(str, written)), markup=False)
     return summary.exit_code
 
 
@@ -226,12 +229,11 @@ def _figure(value: float, interval: Interval | None) -> str:
 
 
 def _write(
-    console: Console,
     folder: Path,
     table: Sequence[Row],
     records: Sequence[Record],
     about: dict[str, Any],
-) -> None:
+) -> list[Path]:
     parts: dict[str, Callable[[], bytes]] = {
         "table.csv": lambda: csv_of(table),
         "table.json": lambda: json_of(table, about),
@@ -241,7 +243,7 @@ def _write(
         made = content()
         with written_whole(folder / name) as file:
             file.write(made)
-    console.print("Written: " + ", ".join(str(folder / name) for name in parts), markup=False)
+    return [folder / name for name in parts]
 
 
 def _png(records: Sequence[Record]) -> bytes:

@@ -1,10 +1,25 @@
 """Options that take several values, as in ``1,6``."""
 
+import math
 from typing import Any
 
 import click
 
-__all__ = ["Several"]
+__all__ = ["Positive", "Several"]
+
+
+class Positive(click.FloatRange):
+    """A finite number above 0."""
+
+    def __init__(self) -> None:
+        super().__init__(0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return found
 
 
 class Several(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only

@@ -54,7 +54,8 @@ def bench(results: Path | None, check: bool, add: bool, **options: Any) -> None:
     Ours and its peers are timed in turn, in one process a section and an array library, each
     pinned to as many cores as it has threads. Ratios with their quartiles, nanoseconds an element
     beside what the machine can do, and the figures to reach are printed and written as JSON, with
-    a plot. Sections: normals, noise, adam, noise-leaves, adam-leaves, memory, first-call.
+    a plot. Sections: normals, noise, adam, noise-leaves, adam-leaves, ensembles,
+    memory-network, language-model, memory, first-call.
     Variants: numpy, numpy-numba, torch, jax, cupy. The exit code is 1 if anything failed.
     """
     suite = _suite()

@@ -49,8 +49,8 @@ COLUMNS = ("table", "grid", "runs", "updates a run", "ms an update and run", "ho
 def cost(backend: str, device: str | None, steps: int, clock: str, path: Path | None) -> None:
     """Say what the full grids of tables 1 to 5 cost, in hours of one worker with one thread.
 
-    The time of a step is measured here and now, on random data of the true shape, with 20 runs
-    side by side. Where a table's model is not here yet, or the number of its updates is not known,
+    The time of a step is measured here and now, on random data of the true shape, with as many
+    runs side by side as the tables' own commands have. Where a table's model is not here yet, or the number of its updates is not known,
     that is said, and there is no figure.
     """
     chosen = choose(backend)

@@ -10,7 +10,9 @@ from gradnoise_reference_models.cli._compare import compare
 from gradnoise_reference_models.cli._train import train
 from gradnoise_reference_models.cli.ablations import annealed_vs_fixed, batch_noise
 from gradnoise_reference_models.cli.cost import cost
+from gradnoise_reference_models.cli.language_model import language_model
 from gradnoise_reference_models.cli.table1 import table1
+from gradnoise_reference_models.cli.table2 import table2
 from gradnoise_reference_models.data import LOADERS, load
 from gradnoise_reference_models.experiments.zero_init import DEFAULT_STEPS, ZeroInit
 
@@ -100,5 +102,5 @@ def zero_init(
         raise click.ClickException(str(error)) from error
 
 
-for command in (table1, annealed_vs_fixed, batch_noise, cost):
+for command in (table1, table2, language_model, annealed_vs_fixed, batch_noise, cost):
     reproduce.add_command(command)

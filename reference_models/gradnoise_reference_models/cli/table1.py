@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from gradnoise_reference_models.cli._accuracy import accuracy_options, plan_of, reproduced
-from gradnoise_reference_models.cli._several import Several
+from gradnoise_reference_models.cli._several import Positive, Several
 from gradnoise_reference_models.experiments._plan import BATCH_SIZE, DROPOUT_RATE
 from gradnoise_reference_models.experiments.table1 import ARMS, ETAS, EXPERIMENTS, settings
 
@@ -44,7 +44,7 @@ __all__ = ["table1"]
 @click.option(
     "--eta",
     "etas",
-    type=Several(click.FloatRange(0, min_open=True)),
+    type=Several(Positive()),
     default=(ETAS[0],),
     help=f"Of the annealed noise: {ETAS[0]} by default, the paper's choice among "
     f"{' and '.join(map(str, ETAS))}.",

@@ -12,6 +12,7 @@ import numpy as np
 from gradnoise_core.backend import Backend
 from gradnoise_core.typing import Device
 from gradnoise_reference_models.data import ClassificationData
+from gradnoise_reference_models.experiments import _memory_cost
 from gradnoise_reference_models.experiments._mlp_setting import MlpSetting
 from gradnoise_reference_models.experiments._mlp_trials import COMPILED
 from gradnoise_reference_models.experiments._plan import BATCH_SIZE, FULL, Plan
@@ -181,7 +182,13 @@ GRIDS = (
         FULL.epochs * (TRAIN // BATCH_SIZE),
         _table1,
     ),
-    Grid("2", "memory networks: 20 tasks, 2 procedures, 2 arms, 10 restarts", 800, 200 * 28),
+    Grid(
+        "2",
+        "memory networks: 20 tasks, 2 procedures, 2 arms, 10 restarts",
+        _memory_cost.RUNS,
+        _memory_cost.UPDATES,
+        lambda where: _memory_cost.measured(*where),
+    ),
     Grid("3", "Neural Programmer: 72 settings, 3 seeds, 4 arms", 864, 300 * 1000),
     Grid("4", "Neural RAM: 3 settings, 100 seeds, 2 arms", 600, None),
     Grid("5", "Neural GPU: 7,290 runs, 2 arms", 14_580, None),

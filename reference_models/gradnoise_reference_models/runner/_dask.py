@@ -1,5 +1,6 @@
 """Workers of a Dask cluster."""
 
+import importlib
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
@@ -40,7 +41,12 @@ class DaskWorkers(Executor):
 
     def __init__(self, address: str, *, timeout: float = 10.0) -> None:
         distributed = require("distributed", purpose="use a Dask cluster", extra="cluster")
+        addressing = importlib.import_module("distributed.comm.addressing")
         try:
+            # Before there is a client: one that cannot connect complains once more as it goes.
+            scheme, where = addressing.parse_address(address)
+            if scheme in ("tcp", "tls", "ws", "wss"):
+                addressing.parse_host_port(where)
             self._client = distributed.Client(address, timeout=timeout, set_as_default=False)
         except (OSError, ValueError) as error:
             message = (
