@@ -25,9 +25,12 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     # Ours, in _ext.
+    "accuracy_table",
     "benchmark_table",
     "command_help",
     "dialect_table",
+    "language_table",
+    "memory_table",
     "mathml",
     "mutant_table",
     "names",
