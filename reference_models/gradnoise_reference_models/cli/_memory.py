@@ -142,7 +142,7 @@ def reproduced(
         about = {
             "experiment": name,
             "command": _command_line(click.get_current_context()),
-            "data": {"title": tasks, "source": first.source},
+            "data": {"title": tasks, "name": first.name},
             "trials": {"asked for": len(wanted), "with a result": len(records)},
             "seconds": round(_seconds(records), 1),
         }
