@@ -232,7 +232,8 @@ def test_the_cost_is_runs_times_updates_times_the_time_of_one(
 ) -> None:
     monkeypatch.setattr(cost, "_step", lambda *_: 1e-3)
     monkeypatch.setattr(cost, "_evaluation", lambda *_: 0.5)
-    monkeypatch.setattr(cost._memory_cost, "measured", lambda *_: (3600.0, 1800.0))
+    module = "gradnoise_reference_models.experiments._memory_cost"
+    monkeypatch.setattr(f"{module}.measured", lambda *_: (3600.0, 1800.0))
     first, second, *others = cost.costs(backend_for(np))
     assert (first.grid.runs, first.grid.updates) == (15 * 40, 60 * 1200)
     assert first.seconds == pytest.approx(1e-3)
