@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 
-from gradnoise_core.oracle.vectors import Output, Vector, VectorSet, published_vectors
+from gradnoise_core.oracle.vectors import Output, Vector, VectorSet, published_vectors, schema
 from gradnoise_core.oracle.vectors._write import save
 
-__all__ = ["PUBLISHED", "answer", "edit", "entry_of", "put", "with_output"]
+__all__ = ["PUBLISHED", "answer", "edit", "entry_of", "library_accepts", "put", "with_output"]
 
 PUBLISHED = VectorSet(published_vectors())
 
@@ -53,3 +54,8 @@ def put(folder: Path, name: str, data: bytes) -> Path:
         entry_of(found, name)["sha256"] = hashlib.sha256(data).hexdigest()
 
     return edit(folder, describe)
+
+
+def library_accepts(value: Any) -> bool:
+    """Return whether jsonschema takes the value for a manifest."""
+    return bool(jsonschema.Draft202012Validator(schema()).is_valid(value))

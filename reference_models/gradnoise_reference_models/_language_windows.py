@@ -1,4 +1,4 @@
-"""A text as parallel streams, and the streams as windows, each with the word after each word."""
+"""The windows of a text's streams, each with the word after each word."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import numpy as np
 from gradnoise_core import _check
 from gradnoise_core.typing import Array
 
-__all__ = ["checked_tokens", "streams", "window_count", "windows"]
+__all__ = ["checked_tokens", "window_count", "windows"]
 
 
 def checked_tokens(name: str, tokens: Array, vocabulary: int) -> Array:
@@ -28,43 +28,6 @@ def checked_tokens(name: str, tokens: Array, vocabulary: int) -> Array:
         )
         raise ValueError(message)
     return array.astype(np.int32)
-
-
-def streams(tokens: Array, batch_size: int) -> Array:
-    """Return a text of S tokens as B streams side by side: what one column holds is one stream.
-
-    Stream b is the ``floor(S / B)`` tokens from ``round(b S / B)`` on (halves up), as in the
-    program of Zaremba et al. (2014).
-
-    Parameters
-    ----------
-    tokens : integer array of shape ``(S,)``
-    batch_size : int
-        B, in [1, S].
-
-    Returns
-    -------
-    integer array of shape ``(S // B, B)``
-
-    Raises
-    ------
-    ValueError
-        If `batch_size` is outside [1, S].
-
-    Examples
-    --------
-    >>> streams(np.arange(8), 3)
-    array([[0, 3, 5],
-           [1, 4, 6]])
-    """
-    size, b = len(tokens), _check.integer_below("batch_size", batch_size, 31)
-    if not 1 <= b <= size:
-        message = (
-            f"`batch_size` must be in [1, S], got {b} for a text of S = {size} tokens. Lower it."
-        )
-        raise ValueError(message)
-    starts = (2 * np.arange(b) * size + b) // (2 * b)
-    return tokens[starts + np.arange(size // b)[:, None]]
 
 
 def window_count(length: int, window: int) -> int:
@@ -93,7 +56,7 @@ def windows(data: Array, window: int, *, rest: bool = False) -> Iterator[tuple[A
     Parameters
     ----------
     data : integer array
-        As `streams` returns it.
+        As `data.streams` returns it.
     window : int
         T.
     rest : bool

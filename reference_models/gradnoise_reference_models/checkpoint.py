@@ -42,11 +42,25 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
 def save(
     path: Path,
     state: TrainingState,
-    history: Sequence[EpochRecord],
+    history: Sequence[Any],
     settings: dict[str, Any],
     backend: Backend,
 ) -> None:
-    """Write the state of a run, its history and its settings."""
+    """Write the state of a run at the end of an epoch, its history and its settings.
+
+    `history` is a named tuple an epoch, of numbers and of tuples of numbers.
+
+    Raises
+    ------
+    ValueError
+        If the state is within an epoch: what a step hands to the next is not in it.
+    """
+    if state.step:
+        message = (
+            f"`state` must be of a whole epoch, got step {state.step} of epoch {state.epoch}: what "
+            "a step hands to the next is not in it. Save what `epochs` yields."
+        )
+        raise ValueError(message)
     arrays = {
         f"{name}/{i}": np.asarray(leaf if isinstance(leaf, int) else backend.to_numpy(leaf))
         for name, tree in (("params", state.params), ("optimizer", state.optimizer))
@@ -68,7 +82,8 @@ def load(
     settings: dict[str, Any],
     backend: Backend,
     device: Device = None,
-) -> tuple[TrainingState, list[EpochRecord]]:
+    record: type[Any] = EpochRecord,
+) -> tuple[TrainingState, list[Any]]:
     """Return the state and the history of a run with the same settings.
 
     Parameters
@@ -81,12 +96,26 @@ def load(
     backend : Backend
     device : optional
         Where the arrays go.
+    record : type
+        A named tuple: what the history holds one of for each epoch.
 
     Raises
     ------
     CheckpointError
         If there is no such file, it cannot be read, or a setting differs.
     """
+    about, arrays = _read(path)
+    _check_settings(path, about, settings)
+    restored = {
+        name: _restore(path, name, tree, arrays, backend, device)
+        for name, tree in (("params", start.params), ("optimizer", start.optimizer))
+    }
+    history = [record(**{k: _tupled(v) for k, v in r.items()}) for r in about["history"]]
+    return TrainingState(about["epoch"], 0, restored["params"], restored["optimizer"]), history
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what the file says of the run, and its arrays."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             about = json.loads(str(archive["about"]))
@@ -103,16 +132,11 @@ def load(
             "this command wrote, and is damaged or another file. Run without --resume."
         )
         raise CheckpointError(message) from error
-    _check_settings(path, about, settings)
-    restored = {
-        name: _restore(path, name, tree, arrays, backend, device)
-        for name, tree in (("params", start.params), ("optimizer", start.optimizer))
-    }
-    history = [
-        EpochRecord(r["epoch"], r["step"], tuple(r["loss"]), tuple(r["test_accuracy"]))
-        for r in about["history"]
-    ]
-    return TrainingState(about["epoch"], 0, restored["params"], restored["optimizer"]), history
+    return about, arrays
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _check_settings(path: Path, about: dict[str, Any], settings: dict[str, Any]) -> None:

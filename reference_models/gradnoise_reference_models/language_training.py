@@ -7,7 +7,7 @@ the solo run with its seed. A run is resumed from the end of an epoch, where no 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,31 +15,31 @@ import gradnoise_core as gn
 from gradnoise_core.backend import Backend
 from gradnoise_core.schedules import piecewise_constant
 from gradnoise_core.typing import Array, Device, Schedule, Seed, Step, Tree
-from gradnoise_reference_models._language_checkpoint import (
-    CheckpointError,
-    LanguageRecord,
-    load,
-    save,
-)
-from gradnoise_reference_models._language_windows import (
-    checked_tokens,
-    streams,
-    window_count,
-    windows,
-)
+from gradnoise_reference_models._language_windows import checked_tokens, window_count, windows
+from gradnoise_reference_models.data import streams
 from gradnoise_reference_models.models import lstm_language_model as model
 from gradnoise_reference_models.models.lstm_language_model import Dropout
 from gradnoise_reference_models.training import Progress, TrainingState
 
 __all__ = [
     "RECIPES",
-    "CheckpointError",
     "LanguageRecord",
     "LanguageTrainer",
     "Recipe",
-    "load",
-    "save",
 ]
+
+
+class LanguageRecord(NamedTuple):
+    """What an epoch came to, for each of R replicas.
+
+    `train_perplexity` is of the words as they were trained on, dropout included, while the
+    parameters changed; `validation_perplexity` is after the epoch, without dropout.
+    """
+
+    epoch: int
+    step: int
+    train_perplexity: tuple[float, ...]
+    validation_perplexity: tuple[float, ...]
 
 
 @dataclass(frozen=True)

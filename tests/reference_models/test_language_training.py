@@ -14,8 +14,9 @@ import gradnoise_core as gn
 from gradnoise_core.backend import backend_for
 from gradnoise_core.random import leaf_key, standard_normal
 from gradnoise_core.tree import flatten, map_leaves
-from gradnoise_reference_models import language_training as training
-from gradnoise_reference_models._language_windows import streams, window_count, windows
+from gradnoise_reference_models import checkpoint
+from gradnoise_reference_models._language_windows import window_count, windows
+from gradnoise_reference_models.data import streams
 from gradnoise_reference_models.language_training import (
     RECIPES,
     LanguageRecord,
@@ -94,7 +95,7 @@ def test_a_target_is_the_word_after(rest: bool) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"batch_size": 0}, r"`batch_size` must be in \[1, S\], got 0 for a text of S = 124"),
+        ({"batch_size": 0}, r"`batch_size` must be in \[1, S\], got 0 for S = 124"),
         ({"batch_size": 125}, r"`batch_size` must be in \[1, S\], got 125"),
         ({"window": 0}, r"`window` must be in \[1, 40\] for streams of 41 tokens, got 0"),
         ({"window": 20}, r"`window` must be in \[1, 19\] for streams of 20 tokens, got 20"),
@@ -288,36 +289,11 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Any) -> None:
     whole, full = run(made, start(made), 3)
     half, history = run(made, start(made), 1)
     path = tmp_path / "checkpoint.npz"
-    training.save(path, half, history, settings(), NUMPY)
-    state, seen = training.load(path, start(made), settings(), NUMPY)
+    checkpoint.save(path, half, history, settings(), NUMPY)
+    state, seen = checkpoint.load(path, start(made), settings(), NUMPY, record=LanguageRecord)
     assert seen == history
     state, rest = run(made, state, 3)
     assert [*seen, *rest] == full
     assert optree.tree_structure(state) == optree.tree_structure(whole)
     for a, b in zip(optree.tree_leaves(state), optree.tree_leaves(whole), strict=True):
         np.testing.assert_array_equal(a, b)
-
-
-def test_a_state_within_an_epoch_is_not_saved(tmp_path: Any) -> None:
-    made = trainer()
-    state, _ = next(made.steps(start(made), 1))
-    with pytest.raises(ValueError, match="`state` must be of a whole epoch, got step 1 of epoch 0"):
-        training.save(tmp_path / "checkpoint.npz", state, [], settings(), NUMPY)
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("damage", ["absent", "truncated", "text", "settings", "a folder"])
-def test_a_checkpoint_that_cannot_be_gone_on_from_is_refused(tmp_path: Any, damage: str) -> None:
-    made = trainer()
-    path = tmp_path / "checkpoint.npz"
-    if damage == "a folder":
-        path.mkdir()
-    elif damage != "absent":
-        training.save(path, start(made), [], settings(), NUMPY)
-    if damage == "truncated":
-        path.write_bytes(path.read_bytes()[:-500])
-    elif damage == "text":
-        path.write_text("not a checkpoint")
-    asked = {**settings(), "eta": 0.5} if damage == "settings" else settings()
-    with pytest.raises(training.CheckpointError, match=r"checkpoint\.npz .*without --resume"):
-        training.load(path, start(made), asked, NUMPY)

@@ -137,7 +137,14 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Any) -> None:
     assert trainer.steps_per_epoch == 28
 
 
-@pytest.mark.parametrize("damage", ["absent", "truncated", "text", "other format"])
+def test_a_state_within_an_epoch_is_not_saved(tmp_path: Any) -> None:
+    _, state, history = _trained(small(), 1)
+    with pytest.raises(ValueError, match="`state` must be of a whole epoch, got step 3 of epoch 1"):
+        checkpoint.save(tmp_path / "file", state._replace(step=3), history, {}, NUMPY)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("damage", ["absent", "truncated", "text", "other format", "a folder"])
 def test_a_damaged_checkpoint_is_refused_by_name(tmp_path: Any, damage: str) -> None:
     _, state, history = _trained(small(), 1)
     path = tmp_path / "checkpoint.npz"
@@ -146,6 +153,8 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path: Any, damage: str) -> 
         path.write_bytes(path.read_bytes()[:-500])
     elif damage == "text":
         path.write_text("not a checkpoint")
+    elif damage == "a folder":
+        path.mkdir()
     elif damage == "other format":
         np.savez(path, about=np.asarray('{"format": 99}'))
     with pytest.raises(checkpoint.CheckpointError, match=r"checkpoint\.npz .*without --resume"):

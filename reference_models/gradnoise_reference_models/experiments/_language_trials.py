@@ -8,7 +8,7 @@ import numpy as np
 
 from gradnoise_core.backend import Backend, registered
 from gradnoise_core.typing import Array
-from gradnoise_reference_models import _language_checkpoint as checkpoint
+from gradnoise_reference_models import checkpoint
 from gradnoise_reference_models.data import DataError, TextData
 from gradnoise_reference_models.experiments._language_setting import LanguageSetting
 from gradnoise_reference_models.experiments._language_text import load_words
@@ -123,7 +123,12 @@ class _Run:
         """Train to the end, from the checkpoint if there is one."""
         if context.checkpoint_path.exists():
             self.state, self.history = checkpoint.load(
-                context.checkpoint_path, self.state, self.fixed, self.backend, self.device
+                context.checkpoint_path,
+                self.state,
+                self.fixed,
+                self.backend,
+                self.device,
+                LanguageRecord,
             )
         told = self._told(context)
         for state, record in self.trainer.epochs(self.state, self.setting.epochs, told):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradnoise_core.backend import Backend, registered
-from gradnoise_reference_models import _memory_checkpoint as checkpoint
+from gradnoise_reference_models import checkpoint
 from gradnoise_reference_models.data import DataError, StoryData, load_stories, steps_per_epoch
 from gradnoise_reference_models.experiments._memory_setting import MemorySetting
 from gradnoise_reference_models.experiments._mlp_trials import COMPILED, _precision
@@ -117,7 +117,12 @@ class _Run:
         """Train to the end, from the checkpoint if there is one."""
         if context.checkpoint_path.exists():
             self.state, self.history = checkpoint.load(
-                context.checkpoint_path, self.state, self.fixed, self.backend, self.device
+                context.checkpoint_path,
+                self.state,
+                self.fixed,
+                self.backend,
+                self.device,
+                MemoryRecord,
             )
         for state, record in self.trainer.epochs(self.state, self._told(context)):
             self.state = state
