@@ -140,7 +140,6 @@ class _Draws(NamedTuple):
         keys = self.high[which].reshape(-1), self.low[which].reshape(-1)
         starts = tuple(self.starts[which].reshape(-1).tolist())
         _numpy_stream.fill(*keys, starts, sizes, out.reshape(-1))
-        out[~self.wanted[which]] = 0
         return out.astype(dtype, copy=False)
 
 
